@@ -1,0 +1,4 @@
+//! The HTTP API without a transport: pure requests to responses.
+
+pub mod http;
+pub mod problem;

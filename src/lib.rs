@@ -1,0 +1,24 @@
+//! dossierd: a per-user daemon that keeps the dossier of every mission.
+//!
+//! ARCHITECTURE.md is the map. In one line a module:
+
+/// Transport-free requests and responses: router, resources, wire types.
+pub mod api;
+/// The command line: one file per command.
+pub mod cli;
+/// The loop that owns all mutable state, and the views it publishes.
+pub mod daemon;
+/// The pure core: values and functions over values, no clock, no disk.
+pub mod dossier;
+/// From disk to facts: walk, read, hash, cache, incremental re-index.
+pub mod index;
+/// The little that differs between operating systems.
+pub mod platform;
+/// What a project says of itself: root, identity, git, missions.
+pub mod project;
+/// hyper over TCP and Unix sockets: guards, limits, streams.
+pub mod server;
+/// Durable files: atomic replace, event log, snapshots, baselines.
+pub mod store;
+/// File-system events as hints: back-end, dirty set, settling, cookies.
+pub mod watch;
