@@ -84,8 +84,11 @@ fn all(client: &Client, route: &Route, fresh: bool) -> Result<Vec<u8>, CliError>
             return Ok(whole.to_string().into_bytes());
         }
     }
-    Err(CliError::new(ErrorKind::Refused, "the feature keeps changing while its artifacts are read")
-        .hint("try again when it has settled, or narrow the list down with --class or --search"))
+    Err(CliError::new(
+        ErrorKind::Refused,
+        "the feature keeps changing while its artifacts are read",
+    )
+    .hint("try again when it has settled, or narrow the list down with --class or --search"))
 }
 
 fn take_rows(document: &mut Value) -> Vec<Value> {
@@ -97,11 +100,13 @@ fn take_rows(document: &mut Value) -> Vec<Value> {
 
 fn parse(document: &[u8]) -> Result<Artifacts, CliError> {
     serde_json::from_slice(document).map_err(|error| {
-        CliError::new(ErrorKind::Protocol, "the daemon's answer cannot be understood").because(error)
+        CliError::new(ErrorKind::Protocol, "the daemon's answer cannot be understood")
+            .because(error)
     })
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use crate::cli::fake_daemon::{FakeDaemon, json};
@@ -109,8 +114,12 @@ mod tests {
     #[test]
     fn pages_are_put_together() {
         let daemon = FakeDaemon::answering([
-            json(r#"{"total_count":3,"artifacts":[{"artifact_key":"a"},{"artifact_key":"b"}],"next_cursor":"Yg","generation":4}"#),
-            json(r#"{"total_count":3,"artifacts":[{"artifact_key":"c"}],"next_cursor":null,"generation":4}"#),
+            json(
+                r#"{"total_count":3,"artifacts":[{"artifact_key":"a"},{"artifact_key":"b"}],"next_cursor":"Yg","generation":4}"#,
+            ),
+            json(
+                r#"{"total_count":3,"artifacts":[{"artifact_key":"c"}],"next_cursor":null,"generation":4}"#,
+            ),
         ]);
         let document = all(&daemon.client(), &Route::get(PATH).with("feature", "f"), true).unwrap();
         let rows: Artifacts = parse(&document).unwrap();

@@ -184,19 +184,17 @@ mod transport {
 
     /// Connects, and makes sure whose process is on the other side.
     pub(super) async fn connect(socket: &Path) -> Result<tokio::net::UnixStream, CliError> {
-        let stream = tokio::net::UnixStream::connect(socket).await.map_err(|error| {
-            match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                    no_daemon(socket, error)
-                }
-                io::ErrorKind::PermissionDenied => {
-                    let message = format!("{} belongs to another user", socket.display());
-                    CliError::io(message, error)
-                        .hint("each user runs a daemon; start yours with `dossierd run`")
-                }
-                _ => CliError::io(format!("cannot connect to {}", socket.display()), error)
-                    .hint("check --socket; `dossierd doctor` looks at the default one"),
+        let stream = tokio::net::UnixStream::connect(socket).await.map_err(|error| match error
+            .kind()
+        {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => no_daemon(socket, error),
+            io::ErrorKind::PermissionDenied => {
+                let message = format!("{} belongs to another user", socket.display());
+                CliError::io(message, error)
+                    .hint("each user runs a daemon; start yours with `dossierd run`")
             }
+            _ => CliError::io(format!("cannot connect to {}", socket.display()), error)
+                .hint("check --socket; `dossierd doctor` looks at the default one"),
         })?;
         let peer = stream.peer_cred().map(|peer| peer.uid()).ok();
         let ours = rustix::process::geteuid().as_raw();
@@ -227,5 +225,6 @@ mod transport {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

@@ -129,7 +129,15 @@ fn is_passing(error: &CliError, lost_since: Option<Instant>) -> bool {
     match error.kind() {
         ErrorKind::NoDaemon | ErrorKind::Protocol | ErrorKind::Io => true,
         ErrorKind::Refused => match error.code() {
-            Some("stopping" | "internal" | "overloaded" | "too-many-streams" | "") | None => true,
+            Some(
+                ""
+                | "handler-too-slow"
+                | "internal"
+                | "stopping"
+                | "too-many-connections"
+                | "too-many-streams",
+            )
+            | None => true,
             // A daemon that has just started learns of its features one by one.
             Some("feature-unknown" | "feature-needed") => {
                 lost_since.is_none_or(|since| since.elapsed() < UNKNOWN_LIMIT)
@@ -193,5 +201,6 @@ fn gone(message: &str) -> CliError {
     CliError::new(ErrorKind::Protocol, message)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

@@ -10,8 +10,8 @@ pub(super) fn run(args: ManArgs, context: &mut Context) -> Result<Verdict, CliEr
         std::fs::create_dir_all(dir)
             .and_then(|()| clap_mangen::generate_to(Cli::command(), dir))
             .map_err(|error| {
-                CliError::io(format!("cannot write manual pages into {}", dir.display()), error)
-            })?;
+            CliError::io(format!("cannot write manual pages into {}", dir.display()), error)
+        })?;
         return Ok(Verdict::Fine);
     }
     let mut page = Vec::new();

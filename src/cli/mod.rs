@@ -38,7 +38,8 @@ mod sync;
 mod tail;
 mod token;
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod fake_daemon;
 
 use std::ffi::OsString;
@@ -94,3 +95,7 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Verdict, CliError
         Command::Man(args) => man::run(args, context),
     }
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;

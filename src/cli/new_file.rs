@@ -51,7 +51,8 @@ fn write_new(path: &Path, bytes: &[u8], options: &OpenOptions) -> io::Result<()>
     file.sync_all()
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 

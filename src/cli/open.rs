@@ -53,8 +53,11 @@ fn check_url(url: &str) -> Result<(), CliError> {
     if is_local && is_clean && port.parse::<u16>().is_ok() {
         return Ok(());
     }
-    Err(CliError::new(ErrorKind::Protocol, "the daemon gave an address that is not on this machine")
-        .hint("look at its configuration with `dossierd doctor`"))
+    Err(CliError::new(
+        ErrorKind::Protocol,
+        "the daemon gave an address that is not on this machine",
+    )
+    .hint("look at its configuration with `dossierd doctor`"))
 }
 
 /// A page that goes to `url` at once, and tells nobody where from.
@@ -99,7 +102,9 @@ mod tests {
 
     #[test]
     fn only_addresses_of_this_machine_are_opened() {
-        for good in ["http://127.0.0.1:7717/#code=abc_-", "http://[::1]:1/#code=a", "http://localhost:80/"] {
+        for good in
+            ["http://127.0.0.1:7717/#code=abc_-", "http://[::1]:1/#code=a", "http://localhost:80/"]
+        {
             assert!(check_url(good).is_ok(), "{good}");
         }
         for bad in [

@@ -195,8 +195,7 @@ pub(crate) mod tests {
     /// An output whose streams can be looked at.
     pub(crate) fn captured(terminal: bool) -> (Output, Sink, Sink) {
         let (out, err) = (Sink::default(), Sink::default());
-        let output =
-            Output::to_sinks(Box::new(out.clone()), Box::new(err.clone()), terminal);
+        let output = Output::to_sinks(Box::new(out.clone()), Box::new(err.clone()), terminal);
         (output, out, err)
     }
 
@@ -244,7 +243,8 @@ pub(crate) mod tests {
     #[test]
     fn an_error_says_what_why_and_what_to_do_on_stderr() {
         let (mut output, out, err) = captured(false);
-        let error = CliError::io("cannot read a\x1bb", io::Error::other("no luck")).hint("try again");
+        let error =
+            CliError::io("cannot read a\x1bb", io::Error::other("no luck")).hint("try again");
         output.error(&error);
         assert_eq!(
             err.text(),

@@ -43,9 +43,7 @@ impl Candidate {
             None => self.slug.clone(),
         });
         words.extend(self.branch.as_ref().map(|branch| format!("on {branch}")));
-        words.extend(
-            self.dir.as_ref().and_then(|dir| dir.as_str()).map(|dir| format!("in {dir}")),
-        );
+        words.extend(self.dir.as_ref().and_then(|dir| dir.as_str()).map(|dir| format!("in {dir}")));
         words.join(" ")
     }
 }
@@ -88,7 +86,9 @@ fn next_step(code: &str) -> Option<&'static str> {
             Some("try again when the daemon has caught up, or take what it knows with --cached")
         }
         "artifact-unknown" => Some("`dossierd artifacts` shows all keys"),
-        "event-unknown" => Some("leave --since out, and take an event_id from `dossierd events --json`"),
+        "event-unknown" => {
+            Some("leave --since out, and take an event_id from `dossierd events --json`")
+        }
         "stopping" => Some("start it again with `dossierd run`"),
         _ => None,
     }

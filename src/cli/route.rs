@@ -8,8 +8,7 @@ use serde_json::Value;
 
 /// Everything but RFC 3986's unreserved characters is encoded, so that no value can become
 /// another parameter or path segment.
-const RESERVED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// One request.
 #[derive(Debug, Clone, PartialEq)]

@@ -194,7 +194,8 @@ fn no_root(typed: &Path, project: Option<&Root>) -> CliError {
         return CliError::new(ErrorKind::Input, message)
             .hint("`dossierd list` shows what is registered");
     };
-    let message = format!("{} was not registered itself, it came with its project", typed.display());
+    let message =
+        format!("{} was not registered itself, it came with its project", typed.display());
     let path = path_of(project).map(|path| path.display().to_string());
     CliError::new(ErrorKind::Input, message).hint(format!(
         "to remove the project with all its features: dossierd remove {}",
@@ -202,5 +203,6 @@ fn no_root(typed: &Path, project: Option<&Root>) -> CliError {
     ))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

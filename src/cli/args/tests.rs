@@ -6,7 +6,7 @@ use super::*;
 
 /// The commands of the core, as they will stand beside the others.
 #[derive(Debug, Parser)]
-#[command(name = "dossierd", version)]
+#[command(name = "dossierd", version, disable_help_subcommand = true)]
 struct CoreCli {
     #[command(flatten)]
     global: GlobalArgs,
@@ -96,8 +96,7 @@ fn paths_need_not_be_utf8() {
 fn types_are_understood_in_all_forms() {
     let line = "tail --type drift,Missing --type MissionDossierSnapshotComputed,artifactindexed";
     let Command::Tail(args) = parse(line).unwrap().command else { panic!("not tail") };
-    let expected =
-        [EventKind::Drift, EventKind::Missing, EventKind::Snapshot, EventKind::Indexed];
+    let expected = [EventKind::Drift, EventKind::Missing, EventKind::Snapshot, EventKind::Indexed];
     assert_eq!(args.types, expected);
     assert!(parse("tail --type nonsense").is_err());
     assert!(parse("tail f --all").is_err());

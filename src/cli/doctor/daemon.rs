@@ -1,11 +1,11 @@
 //! The daemon itself: does it answer, how does it listen, what does it watch?
 
+use super::super::Context;
 use super::super::client::Client;
 use super::super::error::CliError;
 use super::super::render::features::{root_path, watch_reason};
 use super::super::route::Route;
 use super::super::wire::{DaemonStatus, Features};
-use super::super::Context;
 use super::{Check, failure};
 
 /// All checks of the daemon; one failure when it does not answer.
@@ -110,14 +110,17 @@ fn roots(features: &Features) -> Vec<Check> {
                 message,
                 format!("bring the directory back, or `dossierd remove {}`", root.id),
             ),
-            "starting" | "rescanning" => Check::warn("root", message, "wait until the scan is done"),
+            "starting" | "rescanning" => {
+                Check::warn("root", message, "wait until the scan is done")
+            }
             _ => Check::warn("root", message, "changes there are seen late, by polling"),
         }
     };
     features.roots.iter().map(check).collect()
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::super::CheckStatus;
     use super::*;

@@ -105,7 +105,8 @@ mod tests {
         fs::create_dir_all(proc.path().join("sys")).unwrap();
         symlink("anon_inode:inotify", process.join("fd/5")).unwrap();
         symlink("/dev/null", process.join("fd/6")).unwrap();
-        fs::write(process.join("fdinfo/5"), "pos:\t0\ninotify wd:1 ino:2\ninotify wd:2 ino:3\n").unwrap();
+        fs::write(process.join("fdinfo/5"), "pos:\t0\ninotify wd:1 ino:2\ninotify wd:2 ino:3\n")
+            .unwrap();
         let uid = rustix::process::geteuid().as_raw();
         assert_eq!(used(proc.path(), uid), Use { instances: 1, watches: 2 });
         assert_eq!(used(proc.path(), uid.wrapping_add(1)), Use::default());
@@ -115,9 +116,12 @@ mod tests {
     fn limits_are_judged_before_they_are_reached() {
         let limits = tempfile::tempdir().unwrap();
         fs::write(limits.path().join("max"), "100\n").unwrap();
-        for (used, expected) in
-            [(0, CheckStatus::Ok), (79, CheckStatus::Ok), (80, CheckStatus::Warn), (100, CheckStatus::Fail)]
-        {
+        for (used, expected) in [
+            (0, CheckStatus::Ok),
+            (79, CheckStatus::Ok),
+            (80, CheckStatus::Warn),
+            (100, CheckStatus::Fail),
+        ] {
             let check = judge("x", limits.path(), "max", used);
             assert_eq!(check.status, expected, "{used}");
             assert_eq!(check.hint.is_some(), expected != CheckStatus::Ok);

@@ -58,31 +58,13 @@ impl Check {
     }
 
     /// Somebody should look.
-    pub fn warn(
-        name: &'static str,
-        message: impl Into<String>,
-        hint: impl Into<String>,
-    ) -> Self {
-        Self {
-            name,
-            status: CheckStatus::Warn,
-            message: message.into(),
-            hint: Some(hint.into()),
-        }
+    pub fn warn(name: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { name, status: CheckStatus::Warn, message: message.into(), hint: Some(hint.into()) }
     }
 
     /// Something does not work.
-    pub fn fail(
-        name: &'static str,
-        message: impl Into<String>,
-        hint: impl Into<String>,
-    ) -> Self {
-        Self {
-            name,
-            status: CheckStatus::Fail,
-            message: message.into(),
-            hint: Some(hint.into()),
-        }
+    pub fn fail(name: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { name, status: CheckStatus::Fail, message: message.into(), hint: Some(hint.into()) }
     }
 }
 

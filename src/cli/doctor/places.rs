@@ -146,7 +146,8 @@ fn judge(name: &'static str, path: &Path, wanted: Wanted, meta: &std::fs::Metada
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};

@@ -3,12 +3,13 @@ use super::super::fake_daemon::{FakeDaemon, problem, stream};
 use super::*;
 
 /// Follows until `wanted` notices were told, and returns them.
-fn followed(daemon: &FakeDaemon, since: Option<&str>, wanted: usize) -> Result<Vec<String>, CliError> {
-    let following = Following {
-        feature: Some("f".into()),
-        types: None,
-        since: since.map(str::to_owned),
-    };
+fn followed(
+    daemon: &FakeDaemon,
+    since: Option<&str>,
+    wanted: usize,
+) -> Result<Vec<String>, CliError> {
+    let following =
+        Following { feature: Some("f".into()), types: None, since: since.map(str::to_owned) };
     let mut told = Vec::new();
     let client: Client = daemon.client();
     let deadline = Duration::from_secs(20);

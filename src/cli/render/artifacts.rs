@@ -62,8 +62,8 @@ mod tests {
         )
         .unwrap();
         let expected = "\
-STATE             CLASS                    REQUIRED  WP    BYTES  PATH         KEY
-✓ present         input                    required  –       120  spec.md      input.spec.main
+STATE             CLASS                    REQUIRED  WP    BYTES  PATH        KEY
+✓ present         input                    required  –       120  spec.md     input.spec.main
 ✗ invalid format  evidence (unrecognised)  optional  WP01      –  a\\u{202e}b  k
 
 2 of 9 artifacts

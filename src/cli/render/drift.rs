@@ -37,7 +37,10 @@ pub fn drift(drift: &Drift) -> Page {
     }
     match drift.parity_status.as_str() {
         "drifted" | "moved" => {
-            page.line(Line::toned(Tone::Faint, "  accept this state with `dossierd baseline capture`"));
+            page.line(Line::toned(
+                Tone::Faint,
+                "  accept this state with `dossierd baseline capture`",
+            ));
         }
         "no_baseline" | "baseline_rejected" => page.line(Line::toned(
             Tone::Faint,

@@ -138,6 +138,10 @@ mod tests {
     #[test]
     fn what_is_not_known_is_still_a_line() {
         check("Other", "null", "Other  01K");
-        check("MissionDossierParityDriftDetected", r#"{"context_diagnostics":{"added":"not json"}}"#, "drift  ·");
+        check(
+            "MissionDossierParityDriftDetected",
+            r#"{"context_diagnostics":{"added":"not json"}}"#,
+            "drift  ·",
+        );
     }
 }

@@ -49,9 +49,9 @@ pub fn registered(registered: &Registered) -> Page {
     let root = &registered.root;
     let mut page = Page::new();
     page.line(
-        Line::plain(format!("{verb} {} ", root.kind))
-            .tone(Tone::Strong, root_path(root))
-            .text(format!(" with {}", plural(registered.features.len() as u64, "feature", "features"))),
+        Line::plain(format!("{verb} {} ", root.kind)).tone(Tone::Strong, root_path(root)).text(
+            format!(" with {}", plural(registered.features.len() as u64, "feature", "features")),
+        ),
     );
     if !registered.features.is_empty() {
         page.gap();
@@ -86,8 +86,15 @@ fn nothing_registered() -> Page {
 fn rows(features: &[FeatureRow]) -> Page {
     let mut sorted: Vec<&FeatureRow> = features.iter().collect();
     sorted.sort_by_key(|row| (Reverse(urgency(row)), row.slug.clone(), row.id.clone()));
-    let mut table =
-        Table::new(&["FEATURE", "STEP", "COMPLETENESS", ">MISSING", "PARITY", "WATCH", ">ARTIFACTS"]);
+    let mut table = Table::new(&[
+        "FEATURE",
+        "STEP",
+        "COMPLETENESS",
+        ">MISSING",
+        "PARITY",
+        "WATCH",
+        ">ARTIFACTS",
+    ]);
     for row in &sorted {
         table.row([
             name(row, &sorted),
@@ -204,10 +211,10 @@ mod tests {
     #[test]
     fn what_needs_attention_comes_first() {
         let expected = "\
-FEATURE       STEP  COMPLETENESS  MISSING  PARITY         WATCH      ARTIFACTS
+FEATURE      STEP  COMPLETENESS  MISSING  PARITY         WATCH      ARTIFACTS
 c\\u{1b}[31m  –     ? unknown           0  ≠ drifted      ! polling          1
-b-open        plan  ✗ incomplete        2  · no baseline  ✓ live             3
-a-fine        done  ✓ complete          0  ✓ in sync      ✓ live            12
+b-open       plan  ✗ incomplete        2  · no baseline  ✓ live             3
+a-fine       done  ✓ complete          0  ✓ in sync      ✓ live            12
 
 daemon 0.1.0 ready, running since 2026-11-22 14:03:07Z, 3 features, 7 scans
 · info file events were lost 1 time

@@ -68,7 +68,9 @@ fn facts(overview: &Overview) -> Page {
             format!("{} of {} required present", counts.required_present, counts.required),
             format!("{} of {} optional present", counts.optional_present, counts.optional),
         ];
-        words.extend((overview.unrecognised > 0).then(|| format!("{} unrecognised", overview.unrecognised)));
+        words.extend(
+            (overview.unrecognised > 0).then(|| format!("{} unrecognised", overview.unrecognised)),
+        );
         words.extend((overview.ignored > 0).then(|| format!("{} ignored", overview.ignored)));
         Line::plain(words.join(", "))
     });
@@ -161,7 +163,10 @@ fn drift_counts(drift: &DriftSummary) -> Option<String> {
 
 fn baseline(overview: &Overview) -> Line {
     let Some(baseline) = &overview.baseline else {
-        return Line::toned(Tone::Faint, "none; accept the current state with `dossierd baseline capture`");
+        return Line::toned(
+            Tone::Faint,
+            "none; accept the current state with `dossierd baseline capture`",
+        );
     };
     let mut line = Line::plain(format!("captured {}", moment(&baseline.captured_at)));
     if let Some(branch) = &baseline.checkout_branch {
@@ -186,7 +191,10 @@ fn store(overview: &Overview) -> Line {
     };
     let line = match store.repaired_bytes {
         0 => line,
-        bytes => line.text(format!("; {} of a torn last event were cut off", plural(bytes, "byte", "bytes"))),
+        bytes => line.text(format!(
+            "; {} of a torn last event were cut off",
+            plural(bytes, "byte", "bytes")
+        )),
     };
     match &store.failing {
         Some(failing) => line.tone(Tone::Bad, "; ✗ cannot be written: ").text(failing),
@@ -221,7 +229,8 @@ fn missing(missing: &[Missing]) -> Page {
         let path = entry.relative_path.clone().unwrap_or_else(patterns);
         let reason = mark::presence(false, Some(&entry.reason_code));
         let mut line = Line::plain("  ").then(reason).text("  ").tone(Tone::Strong, path);
-        line = line.tone(Tone::Faint, format!("  {} for {}", entry.artifact_key, entry.manifest_step));
+        line =
+            line.tone(Tone::Faint, format!("  {} for {}", entry.artifact_key, entry.manifest_step));
         if !entry.blocking {
             line = line.tone(Tone::Faint, ", not blocking");
         }

@@ -23,8 +23,11 @@ fn slugs_and_ids_come_before_paths_and_the_innermost_feature_wins() {
         std::fs::create_dir_all(dir).unwrap();
     }
     std::os::unix::fs::symlink(&outer, base.join("link")).unwrap();
-    let known =
-        [row("f1", "outer", &outer), row("f2", "inner", &outer.join("inner")), row("f3", "odd", &odd)];
+    let known = [
+        row("f1", "outer", &outer),
+        row("f2", "inner", &outer.join("inner")),
+        row("f3", "odd", &odd),
+    ];
 
     let named = |typed: &Path| named(typed, &known);
     assert_eq!(named(Path::new("outer")).unwrap(), "outer");
@@ -42,7 +45,11 @@ fn slugs_and_ids_come_before_paths_and_the_innermost_feature_wins() {
 }
 
 fn known(roots: &str, features: &[FeatureRow]) -> Features {
-    Features { roots: serde_json::from_str(roots).unwrap(), features: features.to_vec(), ..Features::default() }
+    Features {
+        roots: serde_json::from_str(roots).unwrap(),
+        features: features.to_vec(),
+        ..Features::default()
+    }
 }
 
 #[test]
