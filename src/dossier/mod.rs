@@ -10,6 +10,7 @@ pub mod extract;
 pub mod file;
 pub mod path;
 pub mod timestamp;
+pub mod yaml;
 
 pub use class::ArtifactClass;
 pub use digest::Digest;
