@@ -5,10 +5,15 @@
 //! argument. `tests/architecture.rs` keeps it so.
 
 pub mod class;
+pub mod condition;
 pub mod digest;
 pub mod extract;
 pub mod file;
+pub mod manifest;
+pub mod mission;
 pub mod path;
+pub mod pattern;
+pub mod strict;
 pub mod timestamp;
 pub mod yaml;
 

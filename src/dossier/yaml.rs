@@ -77,7 +77,8 @@ impl Node {
     /// Reads one document of at most `max_bytes`.
     pub fn read(text: &str, max_bytes: usize, duplicates: Duplicates) -> Result<Node, YamlError> {
         if text.len() > max_bytes {
-            let message = format!("{} bytes are too many; at most {max_bytes} are read", text.len());
+            let message =
+                format!("{} bytes are too many; at most {max_bytes} are read", text.len());
             return Err(YamlError { line: 1, message });
         }
         let spanned: Marked = serde_yaml::from_str_with_options(text, options(duplicates))
@@ -371,13 +372,21 @@ mod tests {
             let refs = vec![format!("*a{}", n - 1); 8].join(",");
             laughs.push_str(&format!("a{n}: &a{n} [{refs}]\n"));
         }
-        let long = format!("a: &a {}\nb: &b [{}]\nc: [{}]\n", "x".repeat(60_000), "*a, ".repeat(30), "*b, ".repeat(30));
+        let long = format!(
+            "a: &a {}\nb: &b [{}]\nc: [{}]\n",
+            "x".repeat(60_000),
+            "*a, ".repeat(30),
+            "*b, ".repeat(30)
+        );
         let merges = format!("a: &a {{k: 1}}\nb:\n  <<: [{}]\n", "*a, ".repeat(2_000));
         for (name, bomb) in [
             ("open brackets", "[".repeat(40_000)),
             ("open braces", "{a: ".repeat(40_000)),
             ("nested dashes", "- ".repeat(20_000)),
-            ("nested blocks", (0..2_000).map(|n| format!("{}a:\n", " ".repeat(n.min(60)))).collect()),
+            (
+                "nested blocks",
+                (0..2_000).map(|n| format!("{}a:\n", " ".repeat(n.min(60)))).collect(),
+            ),
             ("explicit keys", "? ".repeat(20_000)),
             ("laughs", laughs),
             ("long text behind two aliases", long),
@@ -394,7 +403,10 @@ mod tests {
             let outcome = read(&bomb);
             let took = start.elapsed();
             eprintln!("{name}: {took:?}");
-            let error = match outcome { Err(e) => e, Ok(_) => panic!("{name} was read") };
+            let error = match outcome {
+                Err(e) => e,
+                Ok(_) => panic!("{name} was read"),
+            };
             assert!(!error.message.is_empty() && error.message.len() < 2_000, "{name}");
             assert!(took < Duration::from_secs(2), "{name} took {took:?}");
         }
