@@ -5,14 +5,21 @@
 //! argument. `tests/architecture.rs` keeps it so.
 
 pub mod class;
+pub mod classify;
 pub mod condition;
+pub mod definition;
 pub mod digest;
 pub mod extract;
+pub mod facts;
 pub mod file;
+pub mod frontmatter;
 pub mod manifest;
+pub mod meta;
 pub mod mission;
 pub mod path;
 pub mod pattern;
+pub mod rules;
+pub mod status;
 pub mod strict;
 pub mod timestamp;
 pub mod yaml;
