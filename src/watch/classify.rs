@@ -66,10 +66,16 @@ impl Classifier {
         }
     }
 
-    /// Is the path in the directory of cookies? If it is one that was issued, and it was
-    /// just created, everything pushed so far is fenced.
+    /// Is the path in the directory of cookies, or that directory? If it is one that was
+    /// issued, and it was just created, everything pushed so far is fenced.
     fn is_cookie(&self, path: &Path, kind: EventKind) -> bool {
         let Some(issued) = &self.cookies else { return false };
+        if path == issued.dir() {
+            if moves(kind) {
+                self.dirty.push_cookies_lost();
+            }
+            return true;
+        }
         if path.parent() != Some(issued.dir()) {
             return false;
         }
@@ -208,6 +214,7 @@ mod tests {
             let batch = handled([Ok(Event::new(kind).add_path("/r".into()))]);
             let expected = if hinted { vec![PathBuf::from("/r")] } else { vec![] };
             assert_eq!(batch.root_hints, expected, "{kind:?}");
+            assert_eq!(batch.marks[Path::new("/r")].deep, hinted, "{kind:?}");
         }
     }
 
@@ -224,6 +231,11 @@ mod tests {
         emit(create, cookies.dir().join("me-999"));
         emit(create, cookies.dir().join("other-1"));
         assert!(dirty.take().is_empty(), "not ours, or not a creation");
+        emit(EventKind::Modify(ModifyKind::Any), cookies.dir().to_path_buf());
+        assert!(dirty.take().is_empty());
+        emit(EventKind::Remove(RemoveKind::Folder), cookies.dir().to_path_buf());
+        let lost = dirty.take();
+        assert!(lost.cookies_lost && lost.marks.is_empty());
         emit(create, cookies.path_of(id));
         emit(create, cookies.path_of(id));
         let batch = dirty.take();

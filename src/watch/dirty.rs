@@ -56,8 +56,14 @@ pub struct Batch {
     /// Cookies seen. Everything that was written before one of them was issued is among
     /// the marks of this batch or an earlier one, or under an overflow.
     pub barriers: Vec<CookieId>,
-    /// Roots that may have been moved, removed or replaced: compare their identity.
+    /// Roots that may have been moved, removed or replaced: compare their identity. Each
+    /// has a deep mark as well, for even if it is still, or again, the same directory,
+    /// the back-end may just have ended the watch at that path.
     pub root_hints: Vec<PathBuf>,
+    /// The directory of cookies was moved, removed or replaced: rearm
+    /// ([`Cookies::rearm`](super::Cookies::rearm)), or no barrier comes any more. An
+    /// overflow may have swallowed this, so it asks for the same.
+    pub cookies_lost: bool,
 }
 
 impl Batch {
@@ -67,6 +73,7 @@ impl Batch {
             && self.overflow.is_none()
             && self.barriers.is_empty()
             && self.root_hints.is_empty()
+            && !self.cookies_lost
     }
 }
 
@@ -87,6 +94,7 @@ struct State {
     overflow: Option<String>,
     barriers: Vec<CookieId>,
     root_hints: BTreeSet<PathBuf>,
+    cookies_lost: bool,
     /// Ordered by component, so that what is below a path is one range.
     roots: BTreeSet<PathBuf>,
     stats: DirtyStats,
@@ -152,15 +160,24 @@ impl DirtySet {
     }
 
     /// Says that `path` was moved, removed or replaced: every root at or below it may not
-    /// be what it was.
+    /// be what it was, and is marked deep.
     pub fn push_root_hint(&self, path: &Path) {
         let mut state = self.lock();
         let hit: Vec<PathBuf> = below(&state.roots, path).cloned().collect();
         if hit.is_empty() {
             return;
         }
+        for root in &hit {
+            state.marks.entry(root.clone()).or_default().merge(MarkKind::DEEP);
+        }
         state.root_hints.extend(hit);
         drop(state);
+        self.ring();
+    }
+
+    /// Says that the directory of cookies is not what it was.
+    pub fn push_cookies_lost(&self) {
+        self.lock().cookies_lost = true;
         self.ring();
     }
 
@@ -193,6 +210,7 @@ impl DirtySet {
             overflow: state.overflow.take(),
             barriers: mem::take(&mut state.barriers),
             root_hints: mem::take(&mut state.root_hints).into_iter().collect(),
+            cookies_lost: mem::take(&mut state.cookies_lost),
         }
     }
 

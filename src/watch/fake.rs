@@ -252,7 +252,7 @@ impl Random {
     fn mangle(&mut self, faults: FakeFaults, run: &mut Vec<Event>, out: &mut Vec<Event>) {
         if faults.duplicate {
             for index in 0..run.len() {
-                if self.next() % 2 == 0 {
+                if self.next().is_multiple_of(2) {
                     run.push(run[index].clone());
                 }
             }

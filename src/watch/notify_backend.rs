@@ -13,6 +13,10 @@
 //!   directory. The event that says so (a creation, a rename) makes the caller visit that
 //!   directory, and **every visit adds the watch again, known or not**; skipping known
 //!   ones loses events.
+//! - For a root, and for the directory of cookies, nobody watches the parent, so nothing
+//!   but the removal itself says that the watch at that path may be gone, the new one
+//!   included. That is why a root hint comes with a deep mark, and why
+//!   [`Batch::cookies_lost`](super::Batch::cookies_lost) exists.
 //! - A directory that was moved reports under its old path until it is watched again
 //!   under the new one, which the same rule takes care of.
 //! - Adding waits for the thread that reads, so it may take a second in a storm.

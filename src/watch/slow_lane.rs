@@ -87,8 +87,9 @@ impl SlowLane {
         Ok(Self { orders, unwatched, thread: Some(thread) })
     }
 
-    /// Replaces the set of targets. A target that is new is not reported: whoever sets it
-    /// reads it afterwards anyway.
+    /// Replaces the set of targets. Returns at once; each target that is new, or not what
+    /// it was, is reported when its watches are in place, so that what was read of it
+    /// before is read again after.
     pub fn set_targets(&self, targets: Vec<SlowTarget>) {
         let _ = self.orders.send(Order::Targets(targets));
     }
@@ -162,10 +163,7 @@ impl Lane {
                 inbox.recv_timeout(RETRY)
             };
             let goes_on = match order {
-                Ok(Order::Targets(targets)) => {
-                    self.replace(targets);
-                    true
-                }
+                Ok(Order::Targets(targets)) => self.replace(targets),
                 Ok(Order::Burst(burst)) => self.burst(&burst),
                 Err(RecvTimeoutError::Timeout) => self.retry(),
                 Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => false,
@@ -176,11 +174,15 @@ impl Lane {
         }
     }
 
-    fn replace(&mut self, targets: Vec<SlowTarget>) {
+    fn replace(&mut self, targets: Vec<SlowTarget>) -> bool {
+        let old: HashSet<SlowTarget> = self.targets.drain(..).map(|armed| armed.target).collect();
         self.targets =
             targets.into_iter().map(|target| Armed { target, dirs: BTreeSet::new() }).collect();
         (0..self.targets.len()).for_each(|index| self.arm(index));
         self.disarm();
+        let is_new = |index: &usize| !old.contains(&self.targets[*index].target);
+        let new: Vec<usize> = (0..self.targets.len()).filter(is_new).collect();
+        self.report(&new)
     }
 
     /// Arms and reports the targets that a burst concerns. False when nobody listens.
@@ -308,113 +310,100 @@ mod tests {
         }
 
         fn project(&self, name: &str) -> PathBuf {
-            self.home.path().join(name)
+            let project = self.home.path().join(name);
+            fs::create_dir_all(&project).expect("made");
+            project
         }
 
-        /// Does `act` until the event comes: the targets are applied by another thread,
-        /// so the first act may come too early.
-        fn expect_after(&self, event: &SlowEvent, mut act: impl FnMut()) {
-            let deadline = Instant::now() + PATIENCE;
-            while Instant::now() < deadline {
-                act();
-                if self.events.recv_timeout(QUIET * 4).as_ref() == Ok(event) {
-                    return;
-                }
+        /// Sets the targets and waits until those that are new are watched.
+        fn set(&self, targets: &[&SlowTarget], new: usize) {
+            self.lane.set_targets(targets.iter().map(|target| (*target).clone()).collect());
+            for _ in 0..new {
+                self.events.recv_timeout(PATIENCE).expect("a new target is reported");
             }
-            panic!("{event:?} did not come");
         }
 
-        /// Waits until a burst is surely over, and forgets what was reported.
-        fn drain(&self) {
-            while self.events.recv_timeout(QUIET * 4).is_ok() {}
+        /// The event comes, and may come once more: a burst can fall into two wake-ups.
+        fn expect(&self, event: &SlowEvent) {
+            assert_eq!(self.events.recv_timeout(PATIENCE).as_ref(), Ok(event));
+            let more: Vec<_> =
+                std::iter::from_fn(|| self.events.recv_timeout(QUIET * 5).ok()).collect();
+            assert!(more.len() <= 1 && more.iter().all(|e| e == event), "{more:?}");
         }
+    }
+
+    fn write(path: &Path, text: &str) {
+        fs::write(path, text).expect("written");
     }
 
     #[test]
     fn what_appears_later_is_reported_once_per_burst() {
         let bench = Bench::new();
         let project = bench.project("p");
-        fs::create_dir(&project).expect("made");
-        let event = SlowEvent::Project(project.clone());
-        bench.lane.set_targets(vec![
-            SlowTarget::project(&project, None),
-            SlowTarget::config(bench.project("c/config.yaml")),
-        ]);
+        let config = bench.home.path().join("c/config.yaml");
+        let target = SlowTarget::project(&project, None);
+        let event = target.event.clone();
+        bench.set(&[&target, &SlowTarget::config(config.clone())], 2);
         let missions = project.join(".kittify/missions/m");
-        bench.expect_after(&event, || fs::create_dir_all(&missions).expect("made"));
-        bench.drain();
-        bench.expect_after(&event, || {
-            fs::write(missions.join("mission.yaml"), "a: 1").expect("written");
-        });
-        bench.drain();
+        fs::create_dir_all(&missions).expect("made");
+        bench.expect(&event);
+        write(&missions.join("mission.yaml"), "a: 1");
+        bench.expect(&event);
         for i in 0..50 {
-            fs::write(project.join(".kittify/config.yaml"), i.to_string()).expect("written");
-            fs::write(project.join(".dossierignore"), i.to_string()).expect("written");
+            write(&project.join(".kittify/config.yaml"), &i.to_string());
+            write(&project.join(".dossierignore"), &i.to_string());
         }
-        assert_eq!(bench.events.recv_timeout(PATIENCE).as_ref(), Ok(&event));
-        // What the writes of the burst fall into are two wake-ups at most.
-        let more = std::iter::from_fn(|| bench.events.recv_timeout(QUIET * 4).ok()).count();
-        assert!(more <= 1, "{more} more");
+        bench.expect(&event);
+        fs::create_dir(bench.home.path().join("c")).expect("made");
+        bench.expect(&SlowEvent::Config);
+        write(&config, "x");
+        bench.expect(&SlowEvent::Config);
         assert_eq!(bench.lane.unwatched(), 0);
-        let config = bench.project("c/config.yaml");
-        bench.expect_after(&SlowEvent::Config, || {
-            fs::create_dir_all(bench.project("c")).expect("made");
-            fs::write(&config, "x").expect("written");
-        });
     }
 
     #[test]
     fn reading_and_neighbours_are_not_reported() {
         let bench = Bench::new();
         let project = bench.project("p");
-        fs::create_dir_all(project.join(".kittify")).expect("made");
-        let config = project.join(".kittify/config.yaml");
-        bench.lane.set_targets(vec![SlowTarget::project(&project, None)]);
-        let event = SlowEvent::Project(project.clone());
-        bench.expect_after(&event, || fs::write(&config, "x").expect("written"));
-        bench.drain();
+        let config = bench.project("p/.kittify").join("config.yaml");
+        let target = SlowTarget::project(&project, None);
+        bench.set(&[&target], 1);
+        write(&config, "x");
+        bench.expect(&target.event);
         for _ in 0..10 {
             fs::read(&config).expect("read");
-            fs::write(project.join("README.md"), "x").expect("written");
-            fs::write(project.join(".kittify/other"), "x").expect("written");
+            write(&project.join("README.md"), "x");
+            write(&project.join(".kittify/other"), "x");
         }
-        assert!(bench.events.recv_timeout(QUIET * 4).is_err());
+        assert!(bench.events.recv_timeout(QUIET * 5).is_err());
     }
 
     #[test]
     fn a_target_that_is_dropped_is_silent_and_the_others_go_on() {
         let bench = Bench::new();
-        let (a, b) = (bench.project("a"), bench.project("b"));
-        for project in [&a, &b] {
-            fs::create_dir(project).expect("made");
-        }
-        let target = |project: &Path| SlowTarget::project(project, None);
-        let touch = |project: &Path| fs::write(project.join(".dossierignore"), "x");
-        bench.lane.set_targets(vec![target(&a), target(&b)]);
-        bench.expect_after(&SlowEvent::Project(a.clone()), || touch(&a).expect("written"));
-        bench.lane.set_targets(vec![target(&b)]);
-        bench.drain();
-        touch(&a).expect("written");
-        bench.expect_after(&SlowEvent::Project(b.clone()), || touch(&b).expect("written"));
-        assert!(bench.events.try_iter().all(|event| event == SlowEvent::Project(b.clone())));
+        let [a, b, c] = ["a", "b", "c"].map(|name| bench.project(name));
+        let [ta, tb, tc] = [&a, &b, &c].map(|project| SlowTarget::project(project, None));
+        bench.set(&[&ta, &tb], 2);
+        write(&a.join(".dossierignore"), "x");
+        bench.expect(&ta.event);
+        bench.set(&[&tb, &tc], 1);
+        write(&a.join(".dossierignore"), "y");
+        write(&b.join(".dossierignore"), "y");
+        bench.expect(&tb.event);
     }
 
     #[test]
     fn a_directory_that_was_replaced_is_watched_again() {
         let bench = Bench::new();
         let project = bench.project("p");
-        fs::create_dir_all(project.join(".kittify")).expect("made");
-        let event = SlowEvent::Project(project.clone());
-        bench.lane.set_targets(vec![SlowTarget::project(&project, None)]);
-        let config = project.join(".kittify/config.yaml");
-        bench.expect_after(&event, || fs::write(&config, "x").expect("written"));
-        bench.drain();
-        fs::rename(project.join(".kittify"), project.join("old")).expect("moved");
-        fs::create_dir(project.join(".kittify")).expect("made");
-        assert_eq!(bench.events.recv_timeout(PATIENCE).as_ref(), Ok(&event));
-        bench.drain();
-        fs::write(&config, "y").expect("written");
-        assert_eq!(bench.events.recv_timeout(PATIENCE).as_ref(), Ok(&event));
+        let dir = bench.project("p/.kittify");
+        let target = SlowTarget::project(&project, None);
+        bench.set(&[&target], 1);
+        fs::rename(&dir, project.join("old")).expect("moved");
+        fs::create_dir(&dir).expect("made");
+        bench.expect(&target.event);
+        write(&dir.join("config.yaml"), "y");
+        bench.expect(&target.event);
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub enum SlowEvent {
 }
 
 /// One thing to watch, whether or not it exists yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum SlowPath {
     /// A file, however it is replaced.
     File(PathBuf),
@@ -31,7 +31,7 @@ impl SlowPath {
 }
 
 /// Things to watch that are reported as one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SlowTarget {
     /// What is reported.
     pub event: SlowEvent,

@@ -86,14 +86,20 @@ impl Bench {
 }
 
 fn wait_for(dirty: &DirtySet, cookie: CookieId, mut take: impl FnMut(Batch)) {
+    await_batch(dirty, |batch| {
+        let fenced = batch.barriers.contains(&cookie);
+        take(batch);
+        fenced
+    });
+}
+
+/// Takes batches until one is the right one.
+fn await_batch(dirty: &DirtySet, mut is_right: impl FnMut(Batch) -> bool) {
     let deadline = Instant::now() + PATIENCE;
     let bell = dirty.bell();
     loop {
-        bell.recv_deadline(deadline).expect("the cookie comes in time");
-        let batch = dirty.take();
-        let fenced = batch.barriers.contains(&cookie);
-        take(batch);
-        if fenced {
+        bell.recv_deadline(deadline).expect("it comes in time");
+        if is_right(dirty.take()) {
             return;
         }
     }
@@ -281,7 +287,7 @@ fn what_is_no_plain_directory_is_gone() {
 fn a_directory_that_may_not_be_read_is_an_error_of_its_own() {
     let bench = Bench::new();
     bench.mkdir("secret");
-    fs::set_permissions(bench.path("secret"), fs::Permissions::from_mode(0)).expect("set");
+    fs::set_permissions(bench.path("secret"), fs::Permissions::from_mode(0o000)).expect("set");
     if fs::read_dir(bench.path("secret")).is_ok() {
         eprintln!("SKIP: permissions do not bind this process");
         return;
@@ -306,11 +312,35 @@ fn nothing_is_reported_of_a_tree_that_is_unwatched() {
 #[test]
 fn cookies_go_on_after_their_directory_was_removed() {
     let bench = Bench::new();
-    fs::remove_dir_all(bench.cookies.dir()).expect("removed");
-    assert!(bench.cookies.issue().is_err());
-    bench.cookies.rearm(&bench.backend).expect("armed");
-    bench.write("f");
-    bench.expect("fenced again", &[("f", READY)]);
+    for round in 0..20 {
+        fs::remove_dir_all(bench.cookies.dir()).expect("removed");
+        assert!(bench.cookies.issue().is_err());
+        // Too early perhaps: the watch may still be taken for that of the old directory.
+        bench.cookies.rearm(&bench.backend).expect("armed");
+        await_batch(&bench.dirty, |batch| batch.cookies_lost);
+        bench.cookies.rearm(&bench.backend).expect("armed");
+        bench.write("f");
+        assert!(bench.marks().contains_key("f"), "round {round}");
+    }
+}
+
+#[test]
+fn a_root_that_was_removed_and_made_again_is_watched_after_its_deep_visit() {
+    let bench = Bench::new();
+    for round in 0..20 {
+        fs::remove_dir_all(&bench.root).expect("removed");
+        fs::create_dir(&bench.root).expect("made again");
+        // Too early perhaps, as above.
+        bench.watch("");
+        await_batch(&bench.dirty, |batch| {
+            batch.root_hints.contains(&bench.root)
+                && batch.marks.get(&bench.root).is_some_and(|kind| kind.deep)
+        });
+        bench.watch("");
+        bench.fenced();
+        bench.write("f");
+        bench.expect(&format!("round {round}"), &[("f", READY)]);
+    }
 }
 
 #[test]
