@@ -3,11 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-#[derive(Debug)]
-pub struct Position {
-    pub segment: u64,
-    pub offset: u64,
-}
+use super::event_log::Position;
 
 /// A file could not be read or written as it must be. Each variant names its path; the
 /// system's or parser's own words are the `source`.

@@ -11,7 +11,7 @@ pub mod clock;
 pub mod document;
 pub mod dossier_dir;
 pub mod error;
-//EV pub mod event_log;
+pub mod event_log;
 pub mod home;
 pub mod identity;
 pub mod lock;
@@ -22,7 +22,9 @@ pub mod secret;
 pub use clock::LamportClock;
 pub use dossier_dir::DossierDir;
 pub use error::StoreError;
-//EV pub use event_log::{Appended, EventLog, LineBody, LogEvent, LogLine, LogReader, Position, Recovery};
+pub use event_log::{
+    Appended, EventLog, LineBody, LogEvent, LogLine, LogReader, Position, Recovery, Segment,
+};
 pub use home::{Home, HomeError};
 pub use identity::{IdentityFile, ProjectIdentity};
 pub use lock::{InstanceLock, LockError};

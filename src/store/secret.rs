@@ -72,7 +72,8 @@ fn not_ours(path: &Path, owner: Option<u32>) -> StoreError {
     StoreError::Exposed { path: path.to_path_buf(), problem }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
