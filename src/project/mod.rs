@@ -11,7 +11,7 @@ pub mod identity;
 pub mod missions;
 pub mod root;
 
-//pub use context::{ProjectContext, ProjectFault};
-//pub use git::GitState;
-//pub use identity::ProjectIdentity;
+pub use context::{ProjectContext, ProjectFault};
+pub use git::GitState;
+pub use identity::ProjectIdentity;
 pub use missions::{MissionCatalog, MissionFault};
