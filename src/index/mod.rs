@@ -32,5 +32,5 @@ pub use index_cache::{CacheError, IndexCache};
 pub use scan::{
     Limits, ScanOutcome, ScanProgress, ScanRequest, ScanSettings, ScanStats, Touched,
 };
-pub use stat::{FileKind, StatKey, errno_text};
+pub use stat::{FileKind, Moment, StatKey, errno_text};
 pub use tree::LimitExceeded;
