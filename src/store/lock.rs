@@ -146,4 +146,28 @@ mod tests {
         }
         assert!(!tmp.path().join("elsewhere").exists());
     }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_removed_lock_file_does_not_let_two_in() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let tmp = tempfile::tempdir().unwrap();
+        let path = tmp.path().join("lock");
+        let inside = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..2000 {
+                        let Ok(lock) = InstanceLock::try_acquire(&path) else { continue };
+                        assert!(!inside.swap(true, Ordering::SeqCst), "two are in");
+                        std::thread::yield_now();
+                        inside.store(false, Ordering::SeqCst);
+                        // Somebody tidies up just when the lock is given back.
+                        let _ = std::fs::remove_file(&path);
+                        drop(lock);
+                    }
+                });
+            }
+        });
+    }
 }
