@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::beneath::{Beneath, BeneathError};
+use crate::dossier::Digest;
 use crate::dossier::definition::{Labelled, MissionDefinition};
 use crate::dossier::strict::is_name;
 use crate::dossier::yaml::{MAX_DEFINITION_BYTES, printable};
@@ -39,6 +40,17 @@ pub struct MissionFault {
 pub struct MissionCatalog {
     definitions: BTreeMap<String, Arc<MissionDefinition>>,
     faults: Vec<MissionFault>,
+    /// What became of each override, so that unchanged texts are not parsed again.
+    overrides: BTreeMap<String, Outcome>,
+}
+
+/// What an override's texts came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Outcome {
+    /// Of the labels and texts.
+    digest: Digest,
+    /// `None` if they define the mission type.
+    fault: Option<MissionFault>,
 }
 
 /// One file of an override: its label and text, or why there is none.
@@ -50,13 +62,26 @@ struct Override {
     manifest: Option<Source>,
 }
 
+impl Override {
+    /// Of everything that the outcome depends on; NUL stands between the parts, and in
+    /// front of what is missing or could not be read.
+    fn digest(&self) -> Digest {
+        let part = |source: &Option<Source>| match source {
+            None => "\0".to_owned(),
+            Some(Ok((label, text))) => format!("{label}\0{}", Digest::sha256(text)),
+            Some(Err(fault)) => format!("\0\0{fault}"),
+        };
+        Digest::sha256(format!("{}\0{}", part(&self.mission), part(&self.manifest)))
+    }
+}
+
 impl MissionCatalog {
     /// The built-in missions alone.
     pub fn builtin() -> MissionCatalog {
         let definitions = MissionDefinition::builtin_types()
             .filter_map(|name| Some((name.to_owned(), MissionDefinition::builtin(name)?)))
             .collect();
-        MissionCatalog { definitions, faults: Vec::new() }
+        MissionCatalog { definitions, faults: Vec::new(), overrides: BTreeMap::new() }
     }
 
     /// The built-in missions, and what the project overrides or adds. `previous` is the
@@ -67,32 +92,42 @@ impl MissionCatalog {
         let beneath = match Beneath::open(root) {
             Ok(beneath) => beneath,
             Err(error) => {
-                // Nothing can be told of the overrides: what was known stays in force.
-                if let Some(previous) = previous {
-                    catalog.definitions.clone_from(&previous.definitions);
-                }
+                catalog.keep_all(previous);
                 catalog.faults.push(fault("", ".", &error));
                 return catalog;
             }
         };
-        for (mission_type, files) in catalog.find_overrides(&beneath) {
-            match define(&mission_type, files) {
-                Ok(definition) => {
-                    let known = previous
-                        .and_then(|p| p.definitions.get(&mission_type))
-                        .filter(|known| ***known == definition);
-                    let shared = known.cloned().unwrap_or_else(|| Arc::new(definition));
-                    catalog.definitions.insert(mission_type, shared);
-                }
-                Err(fault) => {
-                    if let Some(good) = previous.and_then(|p| p.definitions.get(&mission_type)) {
-                        catalog.definitions.insert(mission_type, good.clone());
-                    }
-                    catalog.faults.push(fault);
-                }
-            }
+        for (mission_type, files) in catalog.find_overrides(&beneath, previous) {
+            catalog.apply(mission_type, files, previous);
         }
         catalog
+    }
+
+    /// Where overrides can't be listed, all that was known stays in force.
+    fn keep_all(&mut self, previous: Option<&MissionCatalog>) {
+        if let Some(previous) = previous {
+            self.definitions.clone_from(&previous.definitions);
+            self.overrides.clone_from(&previous.overrides);
+        }
+    }
+
+    /// Puts an override in force, or, if it is broken, the last good definition.
+    fn apply(&mut self, mission_type: String, files: Override, previous: Option<&MissionCatalog>) {
+        let digest = files.digest();
+        let last_good = previous.and_then(|p| p.definitions.get(&mission_type)).cloned();
+        let last = previous.and_then(|p| p.overrides.get(&mission_type));
+        let (definition, fault) = match last.filter(|last| last.digest == digest) {
+            Some(last) => (last_good, last.fault.clone()),
+            None => match define(&mission_type, files) {
+                Ok(definition) => (Some(Arc::new(definition)), None),
+                Err(fault) => (last_good, Some(fault)),
+            },
+        };
+        if let Some(definition) = definition {
+            self.definitions.insert(mission_type.clone(), definition);
+        }
+        self.faults.extend(fault.clone());
+        self.overrides.insert(mission_type, Outcome { digest, fault });
     }
 
     /// The definition in force for a mission type.
@@ -110,12 +145,17 @@ impl MissionCatalog {
         &self.faults
     }
 
-    fn find_overrides(&mut self, beneath: &Beneath) -> BTreeMap<String, Override> {
+    fn find_overrides(
+        &mut self,
+        beneath: &Beneath,
+        previous: Option<&MissionCatalog>,
+    ) -> BTreeMap<String, Override> {
         let mut found: BTreeMap<String, Override> = BTreeMap::new();
         for directory in DIRECTORIES {
             let names = match beneath.directories(Path::new(directory)) {
                 Ok(names) => names.unwrap_or_default(),
                 Err(error) => {
+                    self.keep_all(previous);
                     self.faults.push(fault("", directory, &error));
                     continue;
                 }
@@ -287,6 +327,7 @@ mod tests {
             ("research", LOW, 5)
         );
         assert!(fault.message.contains("allowed are scoping, methodology"), "{fault}");
+        assert_eq!(MissionCatalog::load(Some(dir.path()), Some(&kept)), kept);
         let fresh = MissionCatalog::load(Some(dir.path()), None);
         assert_eq!(version(&fresh, "research"), "1", "the built-in one without a last good one");
         fs::remove_file(dir.path().join(LOW)).expect("removed");
@@ -355,5 +396,9 @@ mod tests {
         let good = MissionCatalog::load(Some(dir.path()), None);
         let gone = MissionCatalog::load(Some(&dir.path().join("gone")), Some(&good));
         assert_eq!((version(&gone, "research").as_str(), gone.faults().len()), ("9", 1));
+        fs::rename(dir.path().join(".kittify/missions"), dir.path().join("away")).expect("moved");
+        symlink("/etc", dir.path().join(".kittify/missions")).expect("linked");
+        let hidden = MissionCatalog::load(Some(dir.path()), Some(&good));
+        assert_eq!((version(&hidden, "research").as_str(), hidden.faults().len()), ("9", 1));
     }
 }

@@ -10,6 +10,8 @@ pub mod git;
 pub mod identity;
 pub mod missions;
 pub mod root;
+#[cfg(test)]
+mod sample;
 
 pub use context::{ProjectContext, ProjectFault};
 pub use git::GitState;
