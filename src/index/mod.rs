@@ -29,8 +29,6 @@ pub use ignore_rules::{
     IGNORE_FILE, IGNORE_FILE_LIMIT, IgnoreFault, IgnoreFile, IgnoreRules, Ignored, IgnoredBy,
 };
 pub use index_cache::{CacheError, IndexCache};
-pub use scan::{
-    Limits, ScanOutcome, ScanProgress, ScanRequest, ScanSettings, ScanStats, Touched,
-};
+pub use scan::{Limits, ScanOutcome, ScanProgress, ScanRequest, ScanSettings, ScanStats, Touched};
 pub use stat::{FileKind, Moment, StatKey, errno_text};
 pub use tree::LimitExceeded;

@@ -16,7 +16,7 @@ use rustix::fs::{AtFlags, Dir, Mode, OFlags, fstat, openat, statat};
 use rustix::io::Errno;
 
 use super::beneath::FeatureDir;
-use super::ignore_rules::{Ignored, IgnoreRules};
+use super::ignore_rules::{IgnoreRules, Ignored};
 use super::reader::{Job, unreadable};
 use super::resolve::{TRAVERSE, child};
 use super::scan::{Ground, Limits, ScanProgress, ScanSettings, ScanStats, Touched};
@@ -485,4 +485,3 @@ pub(super) fn deleted_after_scan() -> FileState {
         raw_sha256: None,
     }
 }
-
