@@ -16,6 +16,7 @@ mod reading;
 mod resolve;
 mod scan;
 mod stat;
+mod touched_paths;
 mod tree;
 mod utf8_check;
 mod walk;

@@ -101,6 +101,13 @@ fn every_kind_of_link() {
     ] {
         assert_eq!(kit.row(name), row, "{name}");
         assert_eq!(opened(&dir, name).err(), fault, "{name}");
+        // What was listed as a regular file is not read through a link.
+        for refused in [
+            dir.open_with(&path(name), Links::Refuse),
+            dir.open_by_walking(&path(name), Links::Refuse),
+        ] {
+            assert_eq!(refused.err(), Some(OpenFault::Loop), "{name}");
+        }
     }
     for name in ["to-directory", "to-root"] {
         assert_eq!(kit.ignored().get(name), Some(&IgnoredBy::SymlinkedDirectory), "{name}");
