@@ -3,7 +3,7 @@
 //!
 //! The index decides nothing about classes, missions or parity; it says which files there
 //! are, what they hash to, and which cannot be read and why. Events only tell it where to
-//! look. All file access goes through [`FeatureDir`], beneath the directory.
+//! look. All file access goes through `FeatureDir`, beneath the directory.
 
 mod beneath;
 mod contents;
