@@ -132,9 +132,7 @@ impl FeatureDir {
         let fault = |errno| match errno {
             Errno::NOENT => RootFault::Gone(path.to_owned()),
             Errno::NOTDIR => RootFault::NotADirectory(path.to_owned()),
-            other => {
-                RootFault::Unreadable { path: path.to_owned(), detail: errno_text(other) }
-            }
+            other => RootFault::Unreadable { path: path.to_owned(), detail: errno_text(other) },
         };
         let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(fault)?;
         let key = StatKey::of(&fstat(&fd).map_err(fault)?);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use super::beneath::{FeatureDir, RootFault};
 use super::contents::Contents;
-use super::ignore_rules::{Ignored, IgnoreFault, IgnoreRules};
+use super::ignore_rules::{IgnoreFault, IgnoreRules, Ignored};
 use super::index_cache::{CachedRow, IndexCache};
 use super::reader::{ATTEMPTS, Job, ReadResult, unreadable};
 use super::reading::read_all;
@@ -305,9 +305,7 @@ impl FeatureIndex {
             }
         };
         let node = match self.tree.node(&job.path) {
-            Some(Node::Link { size, .. }) if job.through_link => {
-                Node::Link { size: *size, record }
-            }
+            Some(Node::Link { size, .. }) if job.through_link => Node::Link { size: *size, record },
             _ => Node::File(record),
         };
         self.tree.set_row(&job.path, node, FileFacts { size_bytes, state, indexed_at: merge.at });

@@ -3,7 +3,7 @@
 //!
 //! The index decides nothing about classes, missions or parity; it says which files there
 //! are, what they hash to, and which cannot be read and why. Events only tell it where to
-//! look. All file access goes through [`FeatureDir`], beneath the directory.
+//! look. All file access goes through `FeatureDir`, beneath the directory.
 
 mod beneath;
 mod contents;
@@ -16,6 +16,7 @@ mod reading;
 mod resolve;
 mod scan;
 mod stat;
+mod touched_paths;
 mod tree;
 mod utf8_check;
 mod walk;
@@ -29,8 +30,6 @@ pub use ignore_rules::{
     IGNORE_FILE, IGNORE_FILE_LIMIT, IgnoreFault, IgnoreFile, IgnoreRules, Ignored, IgnoredBy,
 };
 pub use index_cache::{CacheError, IndexCache};
-pub use scan::{
-    Limits, ScanOutcome, ScanProgress, ScanRequest, ScanSettings, ScanStats, Touched,
-};
+pub use scan::{Limits, ScanOutcome, ScanProgress, ScanRequest, ScanSettings, ScanStats, Touched};
 pub use stat::{FileKind, Moment, StatKey, errno_text};
 pub use tree::LimitExceeded;

@@ -92,8 +92,7 @@ impl FeatureDir {
         let strip = |root: &Path| {
             text.strip_prefix(root).ok().map(|rest| rest.as_os_str().as_bytes().to_vec())
         };
-        strip(self.path())
-            .or_else(|| strip(&std::fs::canonicalize(self.path()).ok()?))
+        strip(self.path()).or_else(|| strip(&std::fs::canonicalize(self.path()).ok()?))
     }
 }
 

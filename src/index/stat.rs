@@ -120,11 +120,6 @@ impl StatKey {
     pub fn kind(&self) -> FileKind {
         FileType::from_raw_mode(self.kind_bits as rustix::fs::RawMode).into()
     }
-
-    /// Is it the same inode, whatever happened to it?
-    pub fn same_inode(&self, other: &StatKey) -> bool {
-        (self.dev, self.ino) == (other.dev, other.ino)
-    }
 }
 
 /// How far apart a change and a recording must be to be told apart by their stamps:

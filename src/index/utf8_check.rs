@@ -85,7 +85,8 @@ mod tests {
 
     #[test]
     fn chunks_agree_with_the_whole() {
-        for text in ["", "abc", "é", "日本語テスト", "\u{feff}x", "a🦀b", "\r\n\u{10ffff}"] {
+        for text in ["", "abc", "é", "日本語テスト", "\u{feff}x", "a🦀b", "\r\n\u{10ffff}"]
+        {
             check(text.as_bytes());
         }
         for bytes in [

@@ -7,7 +7,7 @@
 //! cannot be listed is remembered and never ends the walk.
 
 use std::collections::{BTreeMap, HashSet};
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,20 +16,20 @@ use rustix::fs::{AtFlags, Dir, Mode, OFlags, fstat, openat, statat};
 use rustix::io::Errno;
 
 use super::beneath::FeatureDir;
-use super::ignore_rules::{Ignored, IgnoreRules};
+use super::ignore_rules::{IgnoreRules, Ignored};
 use super::reader::{Job, unreadable};
-use super::resolve::{TRAVERSE, child};
-use super::scan::{Ground, Limits, ScanProgress, ScanSettings, ScanStats, Touched};
+use super::resolve::child;
+use super::scan::{Ground, Limits, ScanProgress, ScanSettings, ScanStats};
 use super::stat::{FileKind, Moment, StatKey, StatRecord, errno_text};
 use super::tree::{LimitExceeded, Node, Tree};
 use crate::dossier::{ErrorReason, FileFacts, FileState, RelPath, Timestamp};
 use crate::watch::{DirWatcher, WatchError};
 
 /// A name in a listing, with the kind that the listing gave (which may be unknown).
-struct Name {
-    bytes: Vec<u8>,
-    listed_kind: FileKind,
-    stat: Result<StatKey, Errno>,
+pub(super) struct Name {
+    pub(super) bytes: Vec<u8>,
+    pub(super) listed_kind: FileKind,
+    pub(super) stat: Result<StatKey, Errno>,
 }
 
 impl Name {
@@ -45,7 +45,7 @@ pub(super) struct Walk<'a> {
     settings: &'a ScanSettings<'a>,
     file_clock: fn() -> Moment,
     pub(super) tree: &'a mut Tree,
-    rules: &'a IgnoreRules,
+    pub(super) rules: &'a IgnoreRules,
     limits: Limits,
     /// Is everything looked at? Then listing stops at the limit of artifacts.
     pub(super) full: bool,
@@ -64,7 +64,7 @@ pub(super) struct Walk<'a> {
     pub(super) met: usize,
     queued: HashSet<RelPath>,
     /// Directories visited, and whether with all below them.
-    visited: BTreeMap<Option<RelPath>, bool>,
+    pub(super) visited: BTreeMap<Option<RelPath>, bool>,
 }
 
 impl<'a> Walk<'a> {
@@ -104,145 +104,26 @@ impl<'a> Walk<'a> {
         self.visit(self.dir.fd(), b".", None, true);
     }
 
-    /// Looks at some paths, those above first, so that those below need no second look.
-    pub(super) fn touched(&mut self, touched: &[Touched]) {
-        let mut merged: BTreeMap<Option<&RelPath>, bool> = BTreeMap::new();
-        for Touched { path, deep } in touched {
-            *merged.entry(path.as_ref()).or_default() |= *deep;
-        }
-        for (path, deep) in merged {
-            if self.stopped() {
-                return;
-            }
-            match path {
-                None => self.visit(self.dir.fd(), b".", None, deep),
-                Some(path) => self.touched_path(path, deep),
-            }
-        }
-    }
-
     pub(super) fn stopped(&mut self) -> bool {
         self.cancelled |= self.settings.cancelled.load(Ordering::Relaxed);
         self.cancelled || self.root_gone
     }
 
-    /// Was everything below a directory above this path, or below it, looked at already?
-    fn covered(&self, path: &RelPath) -> bool {
-        let deep = |path: Option<RelPath>| self.visited.get(&path).copied().unwrap_or(false);
-        let mut at = Some(path.clone());
-        while let Some(path) = at {
-            at = path.parent();
-            if deep(Some(path)) {
-                return true;
-            }
-        }
-        deep(None)
-    }
-
-    /// Goes down to a path, without following links, as far as the index knows the way.
-    fn touched_path(&mut self, path: &RelPath, deep: bool) {
-        if self.covered(path) {
-            return;
-        }
-        let names: Vec<&[u8]> = path.segments().collect();
-        let Some((last, above)) = names.split_last() else { return };
-        let mut here: Option<RelPath> = None;
-        let mut held: Option<OwnedFd> = None;
-        for name in above {
-            let Some(next) = child(here.as_ref(), name) else { return };
-            let fd = held.as_ref().map_or(self.dir.fd(), |fd| fd.as_fd());
-            if self.rules.decide(&next, true).is_some() {
-                // Only whether the directory itself is there can matter.
-                return self.look_at(fd, here.as_ref(), &next, name, false);
-            }
-            match openat(fd, *name, TRAVERSE, Mode::empty()) {
-                Ok(entered) => {
-                    let known = self.tree.is_directory(&next);
-                    if !known || self.tree.has_directory_fault(Some(&next)) {
-                        return self.look_at(fd, here.as_ref(), &next, name, true);
-                    }
-                    held = Some(entered);
-                    here = Some(next);
-                }
-                Err(_) => {
-                    // The way is gone. If the index knew it, its end says all; if not,
-                    // events came in an order that is not ours to understand.
-                    let known = self.tree.node(&next).is_some();
-                    self.look_at(fd, here.as_ref(), &next, name, true);
-                    return self.visit_above(here.as_ref(), !known);
-                }
-            }
-        }
-        let fd = held.as_ref().map_or(self.dir.fd(), |fd| fd.as_fd());
-        self.look_at(fd, here.as_ref(), path, last, deep);
-    }
-
-    /// Visits a directory that was reached by going down.
-    fn visit_above(&mut self, path: Option<&RelPath>, deep: bool) {
-        match path {
-            None => self.visit(self.dir.fd(), b".", None, deep),
-            Some(path) => {
-                let Some(parent) = self.open_way(path.parent().as_ref()) else {
-                    self.again.push(path.clone());
-                    return;
-                };
-                let fd = parent.as_ref().map_or(self.dir.fd(), |fd| fd.as_fd());
-                self.visit(fd, path.file_name(), Some(path), deep);
-            }
-        }
-    }
-
-    /// Opens a directory by its way from the top; the inner `None` is the top itself.
-    fn open_way(&self, path: Option<&RelPath>) -> Option<Option<OwnedFd>> {
-        let mut held: Option<OwnedFd> = None;
-        for name in path.iter().flat_map(|path| path.segments()) {
-            let fd = held.as_ref().map_or(self.dir.fd(), |fd| fd.as_fd());
-            held = Some(openat(fd, name, TRAVERSE, Mode::empty()).ok()?);
-        }
-        Some(held)
-    }
-
-    /// Looks at one path that was named, not listed.
-    fn look_at(
-        &mut self,
-        fd: BorrowedFd<'_>,
-        parent: Option<&RelPath>,
-        path: &RelPath,
-        name: &[u8],
-        deep: bool,
-    ) {
-        self.stats.listed += 1;
-        match statat(fd, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => {
-                let stat = Ok(StatKey::of(&stat));
-                let listed_kind = FileKind::Unknown;
-                let name = Name { bytes: name.to_vec(), listed_kind, stat };
-                self.entry(fd, path, &name, deep);
-            }
-            Err(Errno::NOENT | Errno::NOTDIR) => {
-                let known = self.tree.node(path).is_some();
-                self.tree.remove(path);
-                // A name that is neither on disk nor in the index: the event meant
-                // something else in the same directory.
-                if !known {
-                    self.visit_above(parent, false);
-                }
-            }
-            // The listing of the directory above knows more.
-            Err(_) => self.visit_above(parent, false),
-        }
-    }
-
     /// Watches and lists a directory, and looks at what is in it: all of it, or only what
     /// is new or may have changed.
-    fn visit(&mut self, fd: BorrowedFd<'_>, name: &[u8], path: Option<&RelPath>, deep: bool) {
+    pub(super) fn visit(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        name: &[u8],
+        path: Option<&RelPath>,
+        deep: bool,
+    ) {
         let visited = self.visited.get(&path.cloned()).copied();
         if self.stopped() || visited.is_some_and(|was_deep| was_deep || !deep) {
             return;
         }
-        // One that could not be listed before, or is new, is looked at with all below it.
-        let unknown = path.is_some_and(|path| !self.tree.is_directory(path));
-        let deep = deep || unknown || self.tree.has_directory_fault(path);
+        // One that could not be listed before is looked at with all below it.
+        let deep = deep || self.tree.has_directory_fault(path);
         self.visited.insert(path.cloned(), deep);
         match self.watcher.watch_dir(&self.dir.absolute(path)) {
             Ok(()) => {}
@@ -339,7 +220,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Takes one entry for what its stat says it is.
-    fn entry(&mut self, fd: BorrowedFd<'_>, path: &RelPath, name: &Name, deep: bool) {
+    pub(super) fn entry(&mut self, fd: BorrowedFd<'_>, path: &RelPath, name: &Name, deep: bool) {
         let kind = name.kind();
         let is_dir = kind == FileKind::Directory;
         if let Some(by) = self.rules.decide(path, is_dir) {
@@ -381,16 +262,16 @@ impl<'a> Walk<'a> {
         deep: bool,
     ) {
         // A known directory in a listing is entered only if it may have another listing:
-        // when it is another one by the same name, or its own names changed.
+        // it is another one by the same name, or its own names changed. What is in it is
+        // judged in the same way. A new one is looked at with all below it.
         let from_listing = name.listed_kind != FileKind::Unknown;
         let deep = match self.tree.node(path) {
-            Some(Node::Directory(Some(record))) => {
-                if !deep && from_listing && record.vouches_for(key) {
-                    return;
-                }
-                deep || !record.key.same_inode(key)
+            Some(Node::Directory(Some(record)))
+                if !deep && from_listing && record.vouches_for(key) =>
+            {
+                return;
             }
-            Some(Node::Directory(None)) => deep,
+            Some(Node::Directory(_)) => deep,
             _ => true,
         };
         self.visit(fd, &name.bytes, Some(path), deep);
@@ -485,4 +366,3 @@ pub(super) fn deleted_after_scan() -> FileState {
         raw_sha256: None,
     }
 }
-

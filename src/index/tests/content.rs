@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
@@ -138,8 +139,6 @@ fn an_unchanged_file_keeps_its_facts() {
     }
 }
 
-use std::sync::Arc;
-
 #[test]
 fn moves_and_copies_pay_no_sha256_and_no_parsing() {
     static CALLS: AtomicUsize = AtomicUsize::new(0);
@@ -151,7 +150,7 @@ fn moves_and_copies_pay_no_sha256_and_no_parsing() {
     kit.write("a/f.md", "some text");
     kit.write("a/bad.md", b"\xff");
     let settings = ScanSettings { extract: count, ..settings() };
-    let mut scan = |kit: &mut Kit| {
+    let scan = |kit: &mut Kit| {
         let before = CALLS.load(Ordering::Relaxed);
         let outcome = kit.index.scan(&ScanRequest::Full, &kit.watcher, &settings);
         (outcome.stats.sha256_computed, CALLS.load(Ordering::Relaxed) - before)
@@ -228,10 +227,7 @@ fn a_file_that_vanishes_after_listing_is_said_to_have() {
     *ROOT.lock().expect("not poisoned") = Some(kit.root.clone());
     let settings = ScanSettings { extract: remove, threads: 1, ..settings() };
     kit.index.scan(&ScanRequest::Full, &kit.watcher, &settings);
-    assert_eq!(
-        kit.row("b"),
-        "0 deleted_after_scan it vanished between listing and reading "
-    );
+    assert_eq!(kit.row("b"), "0 deleted_after_scan it vanished between listing and reading ");
     kit.touch(&["b"]);
     kit.check_against_fresh("vanished");
 }

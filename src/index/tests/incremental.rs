@@ -20,12 +20,14 @@ fn the_watch_is_asked_for_before_listing_at_every_visit() {
     assert!(kit.watcher.asked.lock().expect("not poisoned").is_empty());
 }
 
+type Step<'a> = &'a dyn Fn(&Kit);
+
 #[test]
 fn types_change_under_one_name() {
     let mut kit = Kit::new();
     kit.write("x/f.md", "f");
     kit.full();
-    let steps: [(&str, &dyn Fn(&Kit)); 6] = [
+    let steps: [(&str, Step); 6] = [
         ("file", &|kit| kit.write("x", "file")),
         ("directory", &|kit| kit.write("x/g/h.md", "h")),
         ("link", &|kit| kit.link("target", "x")),
