@@ -25,7 +25,6 @@ use super::exchange::Front;
 use super::headers;
 use super::link::{Link, LinkFacts, close_gently};
 use super::refusal;
-use super::stop::Stop;
 use crate::api::http::{Body, Response};
 
 /// How long to wait after an error of `accept`.
@@ -156,8 +155,11 @@ where
     );
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = stop_before_use(front.stop.clone(), &facts) => return,
         () = front.stop.clone().asked() => {
+            // hyper would go on waiting for the first request of a connection.
+            if !facts.used.load(Ordering::Relaxed) {
+                return;
+            }
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -165,14 +167,6 @@ where
     if let Err(error) = ended {
         // A client that vanished, sent no HTTP or was too slow: no event for anyone else.
         tracing::trace!(transport = front.transport.name(), %error, "connection ended");
-    }
-}
-
-/// Ends when stopping is asked for while no request has come; hyper would go on waiting.
-async fn stop_before_use(stop: Stop, facts: &LinkFacts) {
-    stop.asked().await;
-    if facts.used.load(Ordering::Relaxed) {
-        std::future::pending().await
     }
 }
 
@@ -207,4 +201,116 @@ fn one_too_many() -> Vec<u8> {
 /// Now, as RFC 9110 section 5.6.7 writes it.
 fn http_date() -> String {
     jiff::Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use http::{Method, StatusCode};
+    use tokio::io::{AsyncReadExt, DuplexStream};
+    use tokio::sync::Mutex;
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+    use super::*;
+    use crate::api::http::{Answer, Request, Service};
+    use crate::server::guard::{GuardConfig, TcpAuth, Transport};
+    use crate::server::host::AllowedHosts;
+    use crate::server::{Counters, Limits, stop};
+
+    /// A listener that fails some times before it has connections.
+    struct Failing {
+        failures: AtomicUsize,
+        tries: Arc<AtomicUsize>,
+        waiting: Mutex<UnboundedReceiver<DuplexStream>>,
+    }
+
+    impl Acceptor for Failing {
+        type Stream = DuplexStream;
+
+        async fn accept(&self) -> io::Result<DuplexStream> {
+            self.tries.fetch_add(1, Ordering::SeqCst);
+            if self.failures.load(Ordering::SeqCst) > 0 {
+                self.failures.fetch_sub(1, Ordering::SeqCst);
+                return Err(io::Error::other("no file descriptors left"));
+            }
+            match self.waiting.lock().await.recv().await {
+                Some(stream) => Ok(stream),
+                None => std::future::pending().await,
+            }
+        }
+
+        fn admits(&self, _: &DuplexStream) -> bool {
+            true
+        }
+
+        fn bound_send_buffer(&self, _: &DuplexStream, _: usize) {}
+    }
+
+    struct Fine;
+
+    impl Service for Fine {
+        fn answer<'a>(&'a self, _: Request) -> Answer<'a> {
+            Box::pin(async { Response::full(StatusCode::OK, "text/plain", "fine") })
+        }
+
+        fn is_public(&self, _: &Method, _: &str) -> bool {
+            true
+        }
+
+        fn is_stream(&self, _: &Method, _: &str, _: &str) -> bool {
+            false
+        }
+
+        fn accepts_token(&self, _: &str) -> bool {
+            false
+        }
+    }
+
+    fn front(stop: stop::Stop) -> Arc<Front> {
+        let hosts = AllowedHosts::new(([127, 0, 0, 1], 7717).into(), &[]).unwrap();
+        Arc::new(Front {
+            transport: Transport::Unix,
+            guard: GuardConfig { hosts, tcp_auth: TcpAuth::Token, uri_bytes: 2048 },
+            limits: Limits::default(),
+            service: Arc::new(Fine),
+            counters: Arc::new(Counters::default()),
+            streams: Arc::new(Semaphore::new(1)),
+            stop,
+        })
+    }
+
+    #[tokio::test]
+    async fn errors_of_accept_are_waited_out_without_a_busy_loop() {
+        let (sender, stop) = stop::channel();
+        let (connect, waiting) = unbounded_channel();
+        let tries = Arc::new(AtomicUsize::new(0));
+        let acceptor = Failing {
+            failures: AtomicUsize::new(3),
+            tries: Arc::clone(&tries),
+            waiting: Mutex::new(waiting),
+        };
+        let (mut client, server) = tokio::io::duplex(64 * 1024);
+        connect.send(server).unwrap();
+        let start = Instant::now();
+        let serving = tokio::spawn(serve(acceptor, front(stop)));
+        client.write_all(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("fine"), "{answer}");
+        assert!(start.elapsed() >= 3 * BACK_OFF, "it did not wait");
+        assert!(tries.load(Ordering::SeqCst) <= 6, "a busy loop");
+        sender.ask();
+        serving.await.unwrap();
+    }
+
+    #[test]
+    fn the_refusal_is_a_whole_message() {
+        let text = String::from_utf8(one_too_many()).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{head}");
+        assert!(head.contains(&format!("\r\ncontent-length: {}\r\n", body.len())), "{head}");
+        let problem: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(problem["code"], "too-many-connections");
+    }
 }
