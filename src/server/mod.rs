@@ -1,5 +1,5 @@
 //! The server: hyper over TCP on loopback and over a Unix socket, in front of any
-//! [`Service`].
+//! [`Service`](crate::api::http::Service).
 //!
 //! It knows transports, guards, limits and streams, and nothing of dossiers. A request goes
 //! through it in this order:
@@ -43,6 +43,3 @@ pub use listen::{IfBusy, bind_tcp};
 pub use running::{RunningServer, Server, ServerConfig, Shutdown};
 #[cfg(unix)]
 pub use unix_socket::{UnixSocket, bind_unix};
-
-#[cfg(doc)]
-use crate::api::http::Service;

@@ -3,19 +3,22 @@
 //! The client is this test binary again, started under another uid. Only root can do that;
 //! everyone else skips these tests, and says so.
 
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::atomic::Ordering;
-
-use std::io::{Read, Write};
+use std::sync::{Mutex, PoisonError};
 
 use crate::harness::{Site, head};
 
 /// Where the client connects; set for the child only.
 const SOCKET: &str = "DOSSIERD_TEST_FOREIGN_SOCKET";
 const FOREIGN: u32 = 1001;
+/// A program can't be started while a child that was forked meanwhile holds the copy of it
+/// open for writing, so one test copies and starts at a time.
+static COPYING: Mutex<()> = Mutex::new(());
 
 /// What happened to the child.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,6 +53,7 @@ fn connect_as(uid: u32, site: &Site) -> Option<Outcome> {
         eprintln!("SKIPPED: only root can start a client under another uid");
         return None;
     }
+    let _alone = COPYING.lock().unwrap_or_else(PoisonError::into_inner);
     // The build directory may be closed to others.
     let open = tempfile::tempdir().unwrap();
     std::fs::set_permissions(open.path(), PermissionsExt::from_mode(0o755)).unwrap();
