@@ -233,11 +233,6 @@ impl Feature {
         self.done >= job
     }
 
-    /// Does a job have the work?
-    pub(super) fn is_running(&self) -> bool {
-        self.running.is_some()
-    }
-
     /// When something is due that is not due now.
     pub(super) fn next_due(&self) -> Option<Instant> {
         if self.running.is_some() {

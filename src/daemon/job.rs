@@ -13,14 +13,13 @@ use std::time::Instant;
 
 use super::emission::{self, Emitted, Extent};
 use super::view::{ScanCost, StoreState};
-use crate::dossier::event::{Payload, RawEvent};
 use crate::dossier::log_state::LogState;
-use crate::dossier::{Digest, RelPath, Timestamp};
+use crate::dossier::{RelPath, Timestamp};
 use crate::index::{FeatureIndex, IgnoreRules, IndexCache, RootFault};
 use crate::project::ProjectContext;
-use crate::store::{DossierDir, EventLog, Home, LineBody, StoreError, atomic, document};
+use crate::store::{DossierDir, EventLog, Home, atomic, document, project_id};
 use crate::survey::{
-    Assignment, FeatureSurvey, Surroundings, Surveyed, TaskError, ignore_anomalies, now,
+    Assignment, FeatureSurvey, History, Surroundings, Surveyed, TaskError, ignore_anomalies, now,
 };
 use crate::watch::{DirWatcher, WatchError};
 
@@ -143,19 +142,22 @@ impl Job {
 
 /// Loads what is on disk of a feature.
 fn load(whereabouts: &Whereabouts, environment: &JobEnvironment) -> (FeatureWork, Loaded) {
-    let project_id = project_id(whereabouts);
+    let project_id = project_id(&whereabouts.project_root);
     let (place, fallback) = DossierDir::choose(
         &whereabouts.project_root,
         &whereabouts.name,
         &project_id,
         &environment.home,
     );
-    let mut log = LogState::default();
+    let mut history = History::default();
     let mut repaired_bytes = 0;
-    let mut last = (None, 0);
     let opened = EventLog::open(place.clone(), SEGMENT_BYTES).and_then(|(opened, recovery)| {
         repaired_bytes = recovery.cut_bytes;
-        last = read_log(&opened, &mut log)?;
+        history = History::read(opened.lines())?;
+        if opened.end().is_some_and(|end| end.offset == 0) {
+            // A crash came between two segments: the new one has to begin with everything.
+            history.state = LogState::default();
+        }
         Ok(Box::new(opened))
     });
     if repaired_bytes > 0 {
@@ -179,33 +181,12 @@ fn load(whereabouts: &Whereabouts, environment: &JobEnvironment) -> (FeatureWork
         failing: opened.as_ref().err().cloned(),
         repaired_bytes,
     };
-    let loaded = Loaded { log: opened, last_event_id: last.0, last_clock: last.1 };
-    (FeatureWork { survey, log, store, cache_dirty: true }, loaded)
-}
-
-/// Folds the log; gives the newest event id and the largest clock. Lines that are no
-/// events of ours are passed over: they say nothing.
-fn read_log(log: &EventLog, state: &mut LogState) -> Result<(Option<String>, u64), StoreError> {
-    let (mut last_id, mut last_clock, mut segment) = (None, 0, None);
-    for line in log.lines() {
-        let line = line?;
-        if segment.replace(line.at.segment) != Some(line.at.segment) {
-            // Each segment is complete by itself.
-            *state = LogState::default();
-        }
-        let LineBody::Whole(bytes) = line.body else { continue };
-        let Ok(event) = serde_json::from_slice::<RawEvent>(&bytes) else { continue };
-        last_clock = last_clock.max(event.lamport_clock);
-        if let Ok(payload) = Payload::parse(event.event_type, event.payload) {
-            state.apply(&event.correlation_id, &payload);
-        }
-        last_id = last_id.max(Some(event.event_id));
-    }
-    if log.end().is_some_and(|end| end.offset == 0) {
-        // A crash came between two segments: the new one has to begin with everything.
-        *state = LogState::default();
-    }
-    Ok((last_id, last_clock))
+    let loaded = Loaded {
+        log: opened,
+        last_event_id: history.last_event_id,
+        last_clock: history.last_clock,
+    };
+    (FeatureWork { survey, log: history.state, store, cache_dirty: true }, loaded)
 }
 
 /// Surveys the feature and finds what to write.
@@ -264,12 +245,6 @@ fn survey(
     work.cache_dirty |= result.rows_changed > 0 || result.cost.read > 0;
     result.cost.micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     Ok(result)
-}
-
-/// Under which name a project's files lie in the state directory.
-fn project_id(whereabouts: &Whereabouts) -> String {
-    use std::os::unix::ffi::OsStrExt;
-    Digest::sha256(whereabouts.project_root.as_os_str().as_bytes()).short(16)
 }
 
 fn cache_name(whereabouts: &Whereabouts) -> OsString {

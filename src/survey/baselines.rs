@@ -13,7 +13,7 @@ use crate::dossier::drift::BaselineState;
 use crate::store::{DossierDir, StoreError};
 
 /// The file that other tools know.
-pub const CURRENT: &str = "parity-baseline.json";
+const CURRENT: &str = "parity-baseline.json";
 
 /// Where a file that is no baseline is put aside before a capture takes its place.
 const BROKEN: &str = "parity-baseline.broken.json";

@@ -6,10 +6,14 @@
 mod baselines;
 mod faults;
 mod feature;
+mod history;
+mod one_shot;
 
 pub use baselines::{Baselines, context_name};
 pub use faults::of_ignore_files as ignore_anomalies;
 pub use feature::{Assignment, FeatureSurvey, Judged, Surroundings, Surveyed, Task, TaskError};
+pub use history::History;
+pub use one_shot::{Found, OneShot, SurveyError};
 
 use crate::dossier::Timestamp;
 

@@ -1,7 +1,7 @@
 //! Roots: where they are, which features they have, whether they are still there.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -11,6 +11,7 @@ use crate::daemon::job::Whereabouts;
 use crate::daemon::root::path_id;
 use crate::daemon::view::WatchState;
 use crate::dossier::RelPath;
+use crate::dossier::path::shown;
 use crate::project::root as project_root;
 use crate::store::RootKind;
 use crate::survey::now as timestamp;
@@ -115,10 +116,10 @@ impl Engine {
         }
         let root = &self.roots[index];
         let Some(name) = dir.file_name().map(OsString::from) else { return };
-        let slug = shown(&name.clone().into_vec());
+        let slug = shown(name.as_bytes()).into_owned();
         let prefix = dir.strip_prefix(&root.project_root).map_or_else(
             |_| String::new(),
-            |relative| shown(&relative.as_os_str().to_owned().into_vec()),
+            |relative| shown(relative.as_os_str().as_bytes()).into_owned(),
         );
         let at = Whereabouts {
             id: path_id("f", dir),
@@ -232,7 +233,6 @@ impl Engine {
 
     /// Visits directories that are not watched: to see what changed, and to try again.
     fn poll_unwatched(&mut self, now: Instant) {
-        use std::os::unix::ffi::OsStrExt;
         for feature in self.features.values_mut() {
             let dir = feature.at.dir.clone();
             let unwatched: Vec<PathBuf> = feature.unwatched.keys().cloned().collect();
@@ -272,12 +272,4 @@ impl Engine {
             self.publish = true;
         }
     }
-}
-
-/// A name or path for people: percent-encoded where it is not UTF-8.
-fn shown(bytes: &[u8]) -> String {
-    RelPath::new(bytes).map_or_else(
-        |_| String::from_utf8_lossy(bytes).into_owned(),
-        |path| path.shown().into_owned(),
-    )
 }
