@@ -59,6 +59,14 @@ struct Due {
     waiting: Vec<Waiting>,
 }
 
+/// The job that runs.
+#[derive(Debug)]
+struct Running {
+    waiting: Vec<Waiting>,
+    /// Its dossier is one of nothing, because the directory is gone for good.
+    empties: bool,
+}
+
 /// One feature.
 pub(super) struct Feature {
     pub at: Whereabouts,
@@ -75,12 +83,14 @@ pub(super) struct Feature {
     pub detached: Option<(Instant, Timestamp)>,
     /// It will not be listed any more once the running or next job ends.
     pub leaving: bool,
+    /// It was leaving, and its removal is recorded.
+    pub has_left: bool,
     pub registered_mission: Option<String>,
     pub explicit_step: Option<String>,
     pub next_safety: Instant,
     settler: Settler<Option<RelPath>>,
     due: Due,
-    running: Option<Vec<Waiting>>,
+    running: Option<Running>,
     started: u64,
     done: u64,
     loaded: bool,
@@ -105,6 +115,7 @@ impl Feature {
             unwatched: BTreeMap::new(),
             detached: None,
             leaving: false,
+            has_left: false,
             registered_mission: None,
             explicit_step: None,
             next_safety,
@@ -263,12 +274,14 @@ impl Feature {
             let saves = self.cache_due.is_some_and(|at| at <= now) && self.work.is_some();
             if saves {
                 self.cache_due = None;
-                self.begin(Vec::new());
+                self.begin(Vec::new(), false);
                 return Some(JobOrder::SaveCache);
             }
             return None;
         }
-        let due = std::mem::take(&mut self.due);
+        let mut due = std::mem::take(&mut self.due);
+        // Nothing is there to be looked at any more, whatever else is asked.
+        due.empty |= self.leaving;
         let request = if due.full || !self.loaded {
             ScanRequest::Full
         } else {
@@ -283,16 +296,17 @@ impl Feature {
             threads,
             gate: true,
         };
-        self.begin(due.waiting);
+        self.begin(due.waiting, due.empty);
         Some(JobOrder::Survey { assignment, extent: due.extent })
     }
 
-    fn begin(&mut self, waiting: Vec<Waiting>) {
+    fn begin(&mut self, waiting: Vec<Waiting>, empties: bool) {
         self.started += 1;
-        self.running = Some(waiting);
+        self.running = Some(Running { waiting, empties });
     }
 
-    /// Takes the work back; gives who waited for this job.
+    /// Takes the work back; gives who waited for this job. A feature that was leaving, and
+    /// whose removal this job has recorded, has left.
     pub(super) fn end(&mut self, work: Box<FeatureWork>, now: Instant) -> Vec<Waiting> {
         self.loaded = true;
         self.done = self.started;
@@ -300,7 +314,9 @@ impl Feature {
             self.cache_due = Some(now + CACHE_DELAY);
         }
         self.work = Some(work);
-        self.running.take().unwrap_or_default()
+        let Some(running) = self.running.take() else { return Vec::new() };
+        self.has_left = running.empties && self.leaving;
+        running.waiting
     }
 }
 

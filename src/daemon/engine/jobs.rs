@@ -126,8 +126,7 @@ impl Engine {
                 self.complete(id, waiting);
             }
         }
-        let leaves = self.features.get(id).is_some_and(|f| f.leaving && !f.is_due());
-        if leaves {
+        if self.features.get(id).is_some_and(|f| f.has_left) {
             self.drop_feature(id);
         }
     }
