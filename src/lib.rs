@@ -20,5 +20,7 @@ pub mod project;
 pub mod server;
 /// Durable files: atomic replace, event log, snapshots, baselines.
 pub mod store;
+/// One feature from disk to judgement: scan, assemble, find the baseline, compare.
+pub mod survey;
 /// File-system events as hints: back-end, dirty set, settling, cookies.
 pub mod watch;

@@ -4,15 +4,45 @@
 //! Nothing here reads a clock, a disk or an environment: what is needed comes in as an
 //! argument. `tests/architecture.rs` keeps it so.
 
+mod anomalies;
+pub mod anomaly;
+pub mod artifact;
+pub mod assemble;
+pub mod baseline;
 pub mod class;
+pub mod classify;
+pub mod completeness;
+pub mod condition;
+pub mod definition;
 pub mod digest;
+pub mod drift;
+pub mod emit;
+pub mod event;
 pub mod extract;
+pub mod facts;
 pub mod file;
+pub mod frontmatter;
+pub mod key;
+pub mod log_state;
+pub mod manifest;
+pub mod meta;
+pub mod mission;
+pub mod parity;
 pub mod path;
+pub mod pattern;
+pub mod record;
+mod rows;
+pub mod rules;
+pub mod snapshot;
+pub mod status;
+pub mod strict;
 pub mod timestamp;
+pub mod verify;
+pub mod yaml;
 
 pub use class::ArtifactClass;
 pub use digest::Digest;
 pub use file::{ErrorReason, FileFacts, FileState, FileTable};
 pub use path::RelPath;
+pub use record::Dossier;
 pub use timestamp::Timestamp;

@@ -1,0 +1,128 @@
+//! One row of a dossier: an artifact that is present, unreadable or missing.
+
+use serde::{Deserialize, Serialize};
+
+use super::classify::ClassifiedBy;
+use super::{ArtifactClass, Digest, ErrorReason, RelPath, Timestamp};
+
+/// Whether the manifest asks for an artifact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RequiredStatus {
+    /// A required entry of the manifest matches it, of whatever step.
+    Required,
+    /// None does.
+    Optional,
+}
+
+impl RequiredStatus {
+    /// The name used on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::Optional => "optional",
+        }
+    }
+}
+
+/// Where a row lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// A listed file.
+    File(RelPath),
+    /// Nothing matches this path pattern of the manifest.
+    Expected(String),
+}
+
+impl Location {
+    /// The relative path or the pattern, as shown.
+    pub fn shown(&self) -> std::borrow::Cow<'_, str> {
+        match self {
+            Self::File(path) => path.shown(),
+            Self::Expected(pattern) => pattern.into(),
+        }
+    }
+
+    /// The path, if it is that of a listed file.
+    pub fn path(&self) -> Option<&RelPath> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Expected(_) => None,
+        }
+    }
+}
+
+/// What a row says of its contents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// It is there, readable and valid UTF-8.
+    Present(Digest),
+    /// It is not.
+    Absent {
+        /// The reason code.
+        reason: ErrorReason,
+        /// More, for people.
+        detail: Option<String>,
+        /// SHA-256 of bytes that were read but are not valid UTF-8.
+        raw_hash: Option<Digest>,
+    },
+}
+
+/// One row of a dossier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    /// Unique in the dossier.
+    pub key: String,
+    /// What it is for.
+    pub class: ArtifactClass,
+    /// Which rule said so.
+    pub classified_by: ClassifiedBy,
+    /// Where it lies or should lie.
+    pub location: Location,
+    /// Bytes; 0 when it is missing.
+    pub size_bytes: u64,
+    /// The work package it belongs to, upper-case (`WP03`).
+    pub wp_id: Option<String>,
+    /// The mission step it belongs to.
+    pub step_id: Option<String>,
+    /// Whether the manifest asks for it.
+    pub required_status: RequiredStatus,
+    /// Contents, or why there are none.
+    pub presence: Presence,
+    /// When this state was established; `None` for missing artifacts, which have no file
+    /// that could have been indexed.
+    pub indexed_at: Option<Timestamp>,
+    /// Manifest entries that match it, by index, in manifest order.
+    pub entries: Vec<usize>,
+}
+
+impl Artifact {
+    /// Is it present?
+    pub fn is_present(&self) -> bool {
+        matches!(self.presence, Presence::Present(_))
+    }
+
+    /// SHA-256 of its contents, if present.
+    pub fn content_hash(&self) -> Option<Digest> {
+        match self.presence {
+            Presence::Present(digest) => Some(digest),
+            Presence::Absent { .. } => None,
+        }
+    }
+
+    /// The reason code, if it is not present.
+    pub fn error_reason(&self) -> Option<ErrorReason> {
+        match self.presence {
+            Presence::Present(_) => None,
+            Presence::Absent { reason, .. } => Some(reason),
+        }
+    }
+
+    /// The detail of the reason, if there is one.
+    pub fn error_detail(&self) -> Option<&str> {
+        match &self.presence {
+            Presence::Absent { detail, .. } => detail.as_deref(),
+            Presence::Present(_) => None,
+        }
+    }
+}

@@ -1,0 +1,444 @@
+//! Baselines: a parity hash that a person accepted, and the context it was accepted in.
+//!
+//! The file format is shared with other tools (`parity-baseline.json`): their files, also
+//! with the newer names `mission_slug` and `mission_type` in the key, are read; ours add
+//! fields that theirs ignore.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use super::artifact::RequiredStatus;
+use super::parity::{TreeHash, parity_hash};
+use super::{Digest, RelPath, Timestamp};
+
+/// Version of the fields that dossierd adds to the file.
+pub const BASELINE_SCHEMA_VERSION: u32 = 1;
+
+/// The context in which a parity hash means something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaselineKey {
+    /// UUID of the project.
+    pub project_uuid: String,
+    /// The machine and user.
+    pub node_id: String,
+    /// Directory name of the feature.
+    #[serde(alias = "mission_slug")]
+    pub feature_slug: String,
+    /// The branch the mission is meant for.
+    pub target_branch: String,
+    /// Type of the mission.
+    #[serde(alias = "mission_type")]
+    pub mission_key: String,
+    /// Version of the manifest.
+    pub manifest_version: String,
+}
+
+impl BaselineKey {
+    /// SHA-256 of the key's JSON with sorted keys, separators `", "` and `": "`, and
+    /// non-ASCII as `\uXXXX`: what Python's `json.dumps(key, sort_keys=True)` gives.
+    pub fn hash(&self) -> Digest {
+        let mut json = String::from("{");
+        for (i, (name, value)) in self.components().into_iter().enumerate() {
+            let comma = if i == 0 { "" } else { ", " };
+            let _ = write!(json, "{comma}\"{name}\": {}", ascii_json(value));
+        }
+        json.push('}');
+        Digest::sha256(json)
+    }
+
+    /// Name and value of each component, sorted by name.
+    fn components(&self) -> [(&'static str, &str); 6] {
+        [
+            ("feature_slug", &self.feature_slug),
+            ("manifest_version", &self.manifest_version),
+            ("mission_key", &self.mission_key),
+            ("node_id", &self.node_id),
+            ("project_uuid", &self.project_uuid),
+            ("target_branch", &self.target_branch),
+        ]
+    }
+
+    /// The names of the components in which two keys differ.
+    pub fn differences(&self, other: &BaselineKey) -> Vec<&'static str> {
+        self.components()
+            .into_iter()
+            .zip(other.components())
+            .filter(|(a, b)| a.1 != b.1)
+            .map(|(a, _)| a.0)
+            .collect()
+    }
+}
+
+/// A JSON string with everything outside printable ASCII as `\uXXXX`.
+fn ascii_json(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            ' '..='~' => out.push(c),
+            c => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(out, "\\u{unit:04x}");
+                }
+            }
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// One accepted artifact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaselineArtifact {
+    /// Relative path, as shown.
+    pub path: String,
+    /// Its key when it was accepted.
+    pub artifact_key: String,
+    /// Its content when it was accepted.
+    pub content_hash_sha256: Digest,
+    /// Whether it was required.
+    pub required_status: RequiredStatus,
+}
+
+/// The file `parity-baseline.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// The context.
+    pub baseline_key: BaselineKey,
+    /// [`BaselineKey::hash`], as the writer computed it.
+    pub baseline_key_hash: String,
+    /// What was accepted.
+    pub parity_hash_sha256: Digest,
+    /// When (RFC 3339).
+    pub captured_at: String,
+    /// By whom: the node id.
+    pub captured_by: String,
+    /// Absent in files of other tools.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_version: Option<u32>,
+    /// Names and contents that were accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree_hash: Option<TreeHash>,
+    /// The branch that was checked out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkout_branch: Option<String>,
+    /// The commit that was checked out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git_sha: Option<String>,
+    /// What the person said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Every accepted artifact, by path; absent in files of other tools, whose drift then
+    /// has no names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifacts: Option<Vec<BaselineArtifact>>,
+}
+
+/// Why a file is no baseline.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BaselineError {
+    /// Not the JSON of a baseline.
+    #[error("line {line}, column {column}: {message}")]
+    Format {
+        /// 1-based.
+        line: usize,
+        /// 1-based.
+        column: usize,
+        /// What the parser says.
+        message: String,
+    },
+    /// Its own list of artifacts does not give its own parity hash.
+    #[error("its artifacts give parity {computed}, but it says {stated}")]
+    Inconsistent {
+        /// From the list.
+        computed: Digest,
+        /// From the field.
+        stated: Digest,
+    },
+    /// Written by a later version of dossierd.
+    #[error(
+        "it has schema_version {0}, newer than this dossierd understands; upgrade dossierd or capture again"
+    )]
+    TooNew(u32),
+}
+
+/// Whether a baseline holds in the current context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Acceptance {
+    /// It does.
+    Accepted,
+    /// It does not; these components differ (`checkout_branch` may be one of them).
+    Rejected(Vec<&'static str>),
+}
+
+impl Baseline {
+    /// Reads a baseline file and checks that it agrees with itself.
+    pub fn parse(bytes: &[u8]) -> Result<Self, BaselineError> {
+        let baseline: Self = serde_json::from_slice(bytes).map_err(|e| BaselineError::Format {
+            line: e.line(),
+            column: e.column(),
+            message: e.to_string(),
+        })?;
+        if let Some(version) = baseline.schema_version
+            && version > BASELINE_SCHEMA_VERSION
+        {
+            return Err(BaselineError::TooNew(version));
+        }
+        if let Some(artifacts) = &baseline.artifacts {
+            let computed = parity_hash(artifacts.iter().map(|a| a.content_hash_sha256));
+            if computed != baseline.parity_hash_sha256 {
+                return Err(BaselineError::Inconsistent {
+                    computed,
+                    stated: baseline.parity_hash_sha256,
+                });
+            }
+        }
+        Ok(baseline)
+    }
+
+    /// The file's bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self)
+            .expect("a baseline has only strings, numbers and lists, which always serialise");
+        bytes.push(b'\n');
+        bytes
+    }
+
+    /// Does this baseline hold for this key on this checked-out branch?
+    pub fn acceptance(&self, key: &BaselineKey, checkout_branch: Option<&str>) -> Acceptance {
+        let mut differing = self.baseline_key.differences(key);
+        if let Some(recorded) = &self.checkout_branch
+            && Some(recorded.as_str()) != checkout_branch
+        {
+            differing.push("checkout_branch");
+        }
+        if differing.is_empty() { Acceptance::Accepted } else { Acceptance::Rejected(differing) }
+    }
+}
+
+/// What a capture needs besides the artifacts.
+#[derive(Debug, Clone)]
+pub struct CaptureContext {
+    /// The current key.
+    pub key: BaselineKey,
+    /// Now.
+    pub captured_at: Timestamp,
+    /// The branch that is checked out, if any.
+    pub checkout_branch: Option<String>,
+    /// The commit that is checked out, if any.
+    pub git_sha: Option<String>,
+    /// What the person says.
+    pub note: Option<String>,
+}
+
+/// One present artifact, as a capture sees it.
+#[derive(Debug, Clone)]
+pub struct Capturable {
+    /// Its path.
+    pub path: RelPath,
+    /// Its key.
+    pub artifact_key: String,
+    /// Its content.
+    pub content_hash: Digest,
+    /// Whether it is required.
+    pub required_status: RequiredStatus,
+}
+
+impl From<&Capturable> for BaselineArtifact {
+    fn from(artifact: &Capturable) -> Self {
+        Self {
+            path: artifact.path.shown().into_owned(),
+            artifact_key: artifact.artifact_key.clone(),
+            content_hash_sha256: artifact.content_hash,
+            required_status: artifact.required_status,
+        }
+    }
+}
+
+/// Accepts everything that is present.
+pub fn capture(context: CaptureContext, present: &[Capturable]) -> Baseline {
+    let mut sorted: Vec<&Capturable> = present.iter().collect();
+    sorted.sort_by(|a, b| a.path.cmp(&b.path));
+    let tree = TreeHash::of_sorted(sorted.iter().map(|a| (&a.path, a.content_hash)));
+    assemble(context, sorted.into_iter().map(BaselineArtifact::from).collect(), tree)
+}
+
+/// Why some paths could not be accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AmendError {
+    /// The former baseline has no list of artifacts.
+    #[error(
+        "the baseline was written by another tool and has no list of artifacts; capture the whole feature once"
+    )]
+    NoNames,
+    /// A path that neither the baseline nor the feature has.
+    #[error("{0:?} is neither in the baseline nor in the feature")]
+    UnknownPath(String),
+}
+
+/// Accepts the current state of some paths only: changed and new ones are taken over,
+/// gone ones dropped, everything else stays as it was accepted.
+pub fn amend(
+    former: &Baseline,
+    context: CaptureContext,
+    present: &[Capturable],
+    paths: &[String],
+) -> Result<Baseline, AmendError> {
+    let former_artifacts = former.artifacts.as_ref().ok_or(AmendError::NoNames)?;
+    let mut accepted: BTreeMap<String, BaselineArtifact> =
+        former_artifacts.iter().map(|a| (a.path.clone(), a.clone())).collect();
+    let current: BTreeMap<String, BaselineArtifact> =
+        present.iter().map(|a| (a.path.shown().into_owned(), a.into())).collect();
+    for path in paths {
+        let was_accepted = accepted.remove(path).is_some();
+        match current.get(path) {
+            Some(artifact) => {
+                accepted.insert(path.clone(), artifact.clone());
+            }
+            None if was_accepted => {}
+            None => return Err(AmendError::UnknownPath(path.clone())),
+        }
+    }
+    let artifacts: Vec<BaselineArtifact> = accepted.into_values().collect();
+    let tree = tree_hash_of(&artifacts);
+    Ok(assemble(context, artifacts, tree))
+}
+
+/// Computes the parity of a list of artifacts and fills in the rest.
+fn assemble(
+    context: CaptureContext,
+    artifacts: Vec<BaselineArtifact>,
+    tree_hash: TreeHash,
+) -> Baseline {
+    let parity = parity_hash(artifacts.iter().map(|a| a.content_hash_sha256));
+    Baseline {
+        baseline_key_hash: context.key.hash().to_string(),
+        captured_by: context.key.node_id.clone(),
+        baseline_key: context.key,
+        parity_hash_sha256: parity,
+        captured_at: context.captured_at.to_string(),
+        schema_version: Some(BASELINE_SCHEMA_VERSION),
+        tree_hash: Some(tree_hash),
+        checkout_branch: context.checkout_branch,
+        git_sha: context.git_sha,
+        note: context.note,
+        artifacts: Some(artifacts),
+    }
+}
+
+/// The tree hash of accepted artifacts. Their paths are in shown form, which is what the
+/// hash covers; order is by the bytes of that form, the same as that of the real path
+/// whenever the path is UTF-8.
+fn tree_hash_of(artifacts: &[BaselineArtifact]) -> TreeHash {
+    let lines: Vec<String> =
+        artifacts.iter().map(|a| format!("{}\t{}", a.path, a.content_hash_sha256)).collect();
+    TreeHash(Digest::sha256(lines.join("\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> BaselineKey {
+        BaselineKey {
+            project_uuid: "8a4a7da6-a97c-4bb4-893a-b31664abfee4".into(),
+            node_id: "d036a097a835".into(),
+            feature_slug: "001-žluť-🐎".into(),
+            target_branch: "main".into(),
+            mission_key: "software-dev".into(),
+            manifest_version: "1".into(),
+        }
+    }
+
+    fn context() -> CaptureContext {
+        CaptureContext {
+            key: key(),
+            captured_at: Timestamp::from_micros(0),
+            checkout_branch: Some("main".into()),
+            git_sha: None,
+            note: None,
+        }
+    }
+
+    fn file(path: &str, content: &str) -> Capturable {
+        Capturable {
+            path: RelPath::new(path).expect("valid"),
+            artifact_key: path.replace('.', "_"),
+            content_hash: Digest::sha256(content),
+            required_status: RequiredStatus::Optional,
+        }
+    }
+
+    #[test]
+    fn the_key_hash_is_that_of_sorted_ascii_json() {
+        let json = concat!(
+            r#"{"feature_slug": "001-\u017elu\u0165-\ud83d\udc0e", "manifest_version": "1", "#,
+            r#""mission_key": "software-dev", "node_id": "d036a097a835", "#,
+            r#""project_uuid": "8a4a7da6-a97c-4bb4-893a-b31664abfee4", "target_branch": "main"}"#
+        );
+        assert_eq!(key().hash(), Digest::sha256(json));
+    }
+
+    #[test]
+    fn reads_files_of_other_tools_with_old_and_new_names() {
+        for (slug, mission) in [("feature_slug", "mission_key"), ("mission_slug", "mission_type")] {
+            let text = format!(
+                r#"{{"baseline_key": {{"project_uuid": "u", "node_id": "n", "{slug}": "s",
+                "target_branch": "main", "{mission}": "research", "manifest_version": "1"}},
+                "baseline_key_hash": "h", "parity_hash_sha256": "{}",
+                "captured_at": "2026-01-01T00:00:00+00:00", "captured_by": "n"}}"#,
+                Digest::sha256("")
+            );
+            let baseline = Baseline::parse(text.as_bytes()).expect("reads");
+            assert_eq!(baseline.baseline_key.feature_slug, "s");
+            assert_eq!(baseline.baseline_key.mission_key, "research");
+            assert_eq!(baseline.artifacts, None);
+        }
+    }
+
+    #[test]
+    fn round_trip_and_acceptance() {
+        let baseline = capture(context(), &[file("b", "2"), file("a", "1")]);
+        assert_eq!(Baseline::parse(&baseline.to_bytes()).expect("reads"), baseline);
+        assert_eq!(baseline.acceptance(&key(), Some("main")), Acceptance::Accepted);
+        assert_eq!(
+            baseline.acceptance(&key(), Some("other")),
+            Acceptance::Rejected(vec!["checkout_branch"])
+        );
+        let other = BaselineKey { manifest_version: "2".into(), ..key() };
+        assert_eq!(
+            baseline.acceptance(&other, Some("main")),
+            Acceptance::Rejected(vec!["manifest_version"])
+        );
+    }
+
+    #[test]
+    fn a_file_that_contradicts_itself_is_refused() {
+        let mut baseline = capture(context(), &[file("a", "1")]);
+        baseline.parity_hash_sha256 = Digest::sha256("forged");
+        assert!(matches!(
+            Baseline::parse(&baseline.to_bytes()),
+            Err(BaselineError::Inconsistent { .. })
+        ));
+    }
+
+    #[test]
+    fn amending_takes_over_only_the_named_paths() {
+        let former = capture(context(), &[file("a", "1"), file("b", "1"), file("c", "1")]);
+        let now = [file("a", "2"), file("b", "2"), file("d", "1")];
+        let paths = ["a", "c", "d"].map(String::from);
+        let amended = amend(&former, context(), &now, &paths).expect("amends");
+        let expected = capture(context(), &[file("a", "2"), file("b", "1"), file("d", "1")]);
+        assert_eq!(amended, expected);
+        let unknown = amend(&former, context(), &now, &["x".to_owned()]);
+        assert_eq!(unknown, Err(AmendError::UnknownPath("x".into())));
+    }
+}
