@@ -10,6 +10,8 @@ pub mod cli;
 pub mod daemon;
 /// The pure core: values and functions over values, no clock, no disk.
 pub mod dossier;
+/// The running program: the daemon, the API and the listeners, put together.
+pub mod host;
 /// From disk to facts: walk, read, hash, cache, incremental re-index.
 pub mod index;
 /// The little that differs between operating systems.

@@ -19,10 +19,12 @@ pub mod wire;
 mod add;
 mod artifacts;
 mod baseline;
+mod check;
 mod completions;
 mod doctor;
 mod drift;
 mod events;
+mod explain;
 mod export;
 mod follow;
 mod list;
@@ -31,12 +33,17 @@ mod new_file;
 mod open;
 mod reindex;
 mod remove;
+mod run;
+mod scan;
 mod show;
 mod status;
 mod step;
+mod surveying;
 mod sync;
 mod tail;
 mod token;
+mod verify;
+mod watch;
 
 #[cfg(test)]
 #[cfg(unix)]
@@ -46,7 +53,7 @@ use std::ffi::OsString;
 
 use clap::Parser;
 
-use args::{Cli, Command};
+use args::{Cli, Command, CoreCommand};
 pub use context::Context;
 pub use error::{CliError, Verdict};
 use output::Output;
@@ -74,6 +81,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
 /// Hands each command to its file.
 fn dispatch(command: Command, context: &mut Context) -> Result<Verdict, CliError> {
     match command {
+        Command::Core(CoreCommand::Run(args)) => run::run(args, context),
+        Command::Core(CoreCommand::Watch(args)) => watch::run(args, context),
+        Command::Core(CoreCommand::Scan(args)) => scan::run(args, context),
+        Command::Core(CoreCommand::Check(args)) => check::run(args, context),
+        Command::Core(CoreCommand::Verify(args)) => verify::run(args, context),
+        Command::Core(CoreCommand::Explain(args)) => explain::run(args, context),
         Command::Add(args) => add::run(args, context),
         Command::Remove(args) => remove::run(args, context),
         Command::List(args) => list::run(args, context),

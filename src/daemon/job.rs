@@ -6,14 +6,18 @@
 //! feature never has two jobs at a time.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::emission::{self, Emitted, Extent};
+use super::journal::Order;
+use super::root::path_id;
 use super::view::{ScanCost, StoreState};
 use crate::dossier::log_state::LogState;
+use crate::dossier::path::shown;
 use crate::dossier::{RelPath, Timestamp};
 use crate::index::{FeatureIndex, IgnoreRules, IndexCache, RootFault};
 use crate::project::ProjectContext;
@@ -44,6 +48,22 @@ pub(super) struct Whereabouts {
     pub project_root: PathBuf,
     /// Path relative to the project root, as shown; empty if it is the root itself.
     pub prefix: String,
+}
+
+impl Whereabouts {
+    /// A feature directory in a project; `None` for a path without a name.
+    pub(super) fn new(dir: &Path, project_root: &Path) -> Option<Self> {
+        let name = dir.file_name()?.to_os_string();
+        let prefix = dir.strip_prefix(project_root).map(|path| shown(path.as_os_str().as_bytes()));
+        Some(Self {
+            id: path_id("f", dir),
+            slug: shown(name.as_bytes()).into_owned(),
+            name,
+            dir: dir.to_path_buf(),
+            project_root: project_root.to_path_buf(),
+            prefix: prefix.unwrap_or_default().into_owned(),
+        })
+    }
 }
 
 /// Everything of one feature that is slow to touch.
@@ -82,6 +102,25 @@ pub(super) struct Loaded {
     pub last_clock: u64,
 }
 
+impl Loaded {
+    /// What the journal is told.
+    pub(super) fn order(self, feature: &str) -> Order {
+        let feature = feature.to_owned();
+        match self.log {
+            Ok(log) => Order::Open {
+                feature,
+                log,
+                last_event_id: self.last_event_id,
+                last_clock: self.last_clock,
+            },
+            Err(message) => {
+                tracing::error!(feature, %message, "the event log cannot be opened");
+                Order::NoLog { feature, message }
+            }
+        }
+    }
+}
+
 /// What a job gave.
 pub(super) struct JobResult {
     pub id: String,
@@ -111,8 +150,7 @@ pub(super) struct JobEnvironment {
     pub home: Home,
     pub watcher: Arc<dyn DirWatcher>,
     /// Loads a project's context.
-    pub project:
-        Box<dyn Fn(&std::path::Path, Option<&ProjectContext>) -> ProjectContext + Send + Sync>,
+    pub project: Box<dyn Fn(&Path, Option<&ProjectContext>) -> ProjectContext + Send + Sync>,
     pub cancelled: AtomicBool,
 }
 

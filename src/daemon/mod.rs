@@ -8,8 +8,10 @@ mod feature;
 pub mod feed;
 mod fresh;
 pub mod handle;
+mod identities;
 mod job;
 mod journal;
+mod once;
 mod publish;
 mod root;
 mod sequence;
@@ -18,4 +20,6 @@ pub mod view;
 mod workers;
 
 pub use engine::Ending;
-pub use start::{Daemon, StartError, identity_of_path, project_loader};
+pub use identities::{identity_of_path, kept_identity, project_loader};
+pub use once::{OnceError, OnceOptions, write_once};
+pub use start::{Daemon, StartError};

@@ -3,6 +3,7 @@
 //! The order matters: the locks come first, so that nothing is touched that another daemon
 //! uses; watches come before scans; the listeners come last and are not started here.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -24,7 +25,7 @@ use crate::platform::user;
 use crate::project::ProjectContext;
 use crate::project::identity::{GeneratedIdentity, default_node_id};
 use crate::store::{
-    Home, HomeError, IdentityFile, InstanceLock, LamportClock, LockError, RegistryFile, StoreError,
+    Home, HomeError, InstanceLock, LamportClock, LockError, RegistryFile, StoreError,
 };
 #[cfg(target_os = "linux")]
 use crate::watch::MountWatch;
@@ -55,7 +56,8 @@ pub struct Daemon {
     handle: DaemonHandle,
     events: Sender<Event>,
     ready: Receiver<()>,
-    ended: Receiver<Ending>,
+    ended: Receiver<Infallible>,
+    engine: JoinHandle<Ending>,
     threads: Vec<JoinHandle<()>>,
     warnings: Vec<String>,
     // Held until everything has ended; released in this order, the inner lock first.
@@ -128,20 +130,22 @@ impl Daemon {
             }),
             reload_config: config_reloader(config_file),
         };
-        let (end_sender, ended) = bounded(1);
+        let (end_sender, ended) = bounded::<Infallible>(0);
         #[cfg(target_os = "linux")]
         let mounts = watching.mounts;
-        threads.push(std::thread::Builder::new().name("loop".into()).spawn(move || {
-            let ending = Engine::new(parts, registry).run();
+        let engine = std::thread::Builder::new().name("loop".into()).spawn(move || {
+            // Dropped at the end, however it comes: that is what tells everybody.
+            let _ended = end_sender;
             #[cfg(target_os = "linux")]
-            drop(mounts);
-            let _ = end_sender.send(ending);
-        })?);
+            let _mounts = mounts;
+            Engine::new(parts, registry).run()
+        })?;
         Ok(Self {
             handle: DaemonHandle::new(views, command_sender, feed),
             events: event_sender,
             ready,
             ended,
+            engine,
             threads,
             warnings,
             _state_lock: state_lock,
@@ -164,8 +168,8 @@ impl Daemon {
         &self.ready
     }
 
-    /// Receives once, when the loop has ended; without being asked to only if it failed.
-    pub fn ended(&self) -> &Receiver<Ending> {
+    /// Is disconnected when the loop has ended; without being asked to only if it failed.
+    pub fn ended(&self) -> &Receiver<Infallible> {
         &self.ended
     }
 
@@ -184,7 +188,7 @@ impl Daemon {
             // A panic has been reported already.
             let _ = thread.join();
         }
-        ending
+        ending.unwrap_or_else(|_| Ending::Failed("the loop panicked".into()))
     }
 }
 
@@ -255,45 +259,6 @@ fn slow_lane(
             warnings.push(format!("changes of configuration are seen at the next scan: {error}"));
             Ok((None, None))
         }
-    }
-}
-
-/// Loads what a project says of itself, with an identity kept by us where it has none.
-pub fn project_loader(
-    home: &Home,
-) -> Box<dyn Fn(&Path, Option<&ProjectContext>) -> ProjectContext + Send + Sync> {
-    let node_id = default_node_id(&user::host_name(), &user::user_name());
-    let identities = IdentityFile::new(home.identity_dir());
-    Box::new(move |root: &Path, previous: Option<&ProjectContext>| {
-        let generate = || generated_identity(&identities, root, &node_id);
-        ProjectContext::load(root, previous, &node_id, generate)
-    })
-}
-
-fn generated_identity(identities: &IdentityFile, root: &Path, node_id: &str) -> GeneratedIdentity {
-    let slug = root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned();
-    match identities.load_or_create(root, &slug, node_id) {
-        Ok(kept) => GeneratedIdentity {
-            project_uuid: kept.project_uuid.to_string(),
-            project_slug: kept.project_slug,
-        },
-        Err(error) => {
-            tracing::error!(%error, "the project's identity cannot be kept; one made from its path is used");
-            identity_of_path(root, &slug, node_id)
-        }
-    }
-}
-
-/// An identity that needs no file: the same for the same path and node.
-pub fn identity_of_path(root: &Path, slug: &str, node_id: &str) -> GeneratedIdentity {
-    let mut seed = root.as_os_str().as_encoded_bytes().to_vec();
-    seed.extend_from_slice(node_id.as_bytes());
-    let digest = Digest::sha256(seed).0;
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&digest[..16]);
-    GeneratedIdentity {
-        project_uuid: uuid::Builder::from_random_bytes(bytes).into_uuid().to_string(),
-        project_slug: slug.to_owned(),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::dossier::assemble::{Sources, assemble};
 use crate::dossier::baseline::{self, Baseline, BaselineKey, Capturable, CaptureContext};
 use crate::dossier::drift::{self, BaselineState, Drift};
 use crate::dossier::record::Provenance;
+use crate::dossier::snapshot::Snapshot;
 use crate::dossier::{Dossier, RelPath, Timestamp, extract};
 use crate::index::{FeatureIndex, RootFault, ScanOutcome, ScanProgress, ScanRequest, ScanSettings};
 use crate::project::ProjectContext;
@@ -84,6 +85,11 @@ pub struct Judged {
 }
 
 impl Judged {
+    /// The snapshot.
+    pub fn snapshot(&self) -> Snapshot<'_> {
+        Snapshot::new(&self.dossier, &self.snapshot_id, self.computed_at)
+    }
+
     /// The baseline, if one could be read.
     pub fn baseline(&self) -> Option<&Arc<Baseline>> {
         match &self.baseline {

@@ -152,6 +152,9 @@ pub struct CheckArgs {
     /// Form of the report on stdout
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: ReportFormat,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
     /// Mission and step.
     #[command(flatten)]
     pub mission: MissionArgs,

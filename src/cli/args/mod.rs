@@ -94,6 +94,9 @@ pub struct JsonArg {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// What needs no running daemon.
+    #[command(flatten)]
+    Core(CoreCommand),
     /// Register a project or a feature directory
     Add(AddArgs),
     /// Unregister a project or a feature directory; its files stay

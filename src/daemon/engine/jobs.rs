@@ -7,7 +7,7 @@ use super::Engine;
 use crate::daemon::command::CommandError;
 use crate::daemon::emission::Extent;
 use crate::daemon::feature::{Waiting, answer, refuse};
-use crate::daemon::job::{Job, JobResult, Loaded, SurveyResult};
+use crate::daemon::job::{Job, JobResult, SurveyResult};
 use crate::daemon::journal::{Order, Report};
 use crate::daemon::publish;
 use crate::daemon::view::WatchState;
@@ -54,31 +54,12 @@ impl Engine {
         let Some(feature) = self.features.get_mut(&id) else { return };
         let waiting = feature.end(work, now);
         if let Some(loaded) = loaded {
-            self.open_log(&id, loaded);
+            let _ = self.parts.journal.send(loaded.order(&id));
         }
         match survey {
             None => {}
             Some(Ok(survey)) => self.surveyed(&id, survey, waiting, now),
             Some(Err(fault)) => self.unopened(&id, &fault, waiting, now),
-        }
-    }
-
-    /// Hands a log to the journal.
-    fn open_log(&mut self, id: &str, loaded: Loaded) {
-        match loaded.log {
-            Ok(log) => {
-                let order = Order::Open {
-                    feature: id.to_owned(),
-                    log,
-                    last_event_id: loaded.last_event_id,
-                    last_clock: loaded.last_clock,
-                };
-                let _ = self.parts.journal.send(order);
-            }
-            Err(message) => {
-                tracing::error!(feature = id, %message, "the event log cannot be opened");
-                let _ = self.parts.journal.send(Order::NoLog { feature: id.to_owned(), message });
-            }
         }
     }
 

@@ -115,24 +115,11 @@ impl Engine {
             return;
         }
         let root = &self.roots[index];
-        let Some(name) = dir.file_name().map(OsString::from) else { return };
-        let slug = shown(name.as_bytes()).into_owned();
-        let prefix = dir.strip_prefix(&root.project_root).map_or_else(
-            |_| String::new(),
-            |relative| shown(relative.as_os_str().as_bytes()).into_owned(),
-        );
-        let at = Whereabouts {
-            id: path_id("f", dir),
-            name,
-            slug: slug.clone(),
-            dir: dir.to_path_buf(),
-            project_root: root.project_root.clone(),
-            prefix,
-        };
+        let Some(at) = Whereabouts::new(dir, &root.project_root) else { return };
         let id = at.id.clone();
         let mut feature = Feature::new(at, root.registered.id.clone(), self.next_safety(&id, now));
         feature.registered_mission.clone_from(&root.registered.mission_type);
-        feature.explicit_step = root.registered.steps.get(&slug).cloned();
+        feature.explicit_step = root.registered.steps.get(&at.slug).cloned();
         self.by_dir.insert(dir.to_path_buf(), id.clone());
         self.features.insert(id, feature);
         self.publish = true;
