@@ -96,8 +96,8 @@ fn paths_need_not_be_utf8() {
 fn types_are_understood_in_all_forms() {
     let line = "tail --type drift,Missing --type MissionDossierSnapshotComputed,artifactindexed";
     let Command::Tail(args) = parse(line).unwrap().command else { panic!("not tail") };
-    let expected = [EventKind::Drift, EventKind::Missing, EventKind::Snapshot, EventKind::Indexed];
-    assert_eq!(args.types, expected);
+    let words: Vec<&str> = args.types.iter().map(|kind| kind.word()).collect();
+    assert_eq!(words, ["drift", "missing", "snapshot", "indexed"]);
     assert!(parse("tail --type nonsense").is_err());
     assert!(parse("tail f --all").is_err());
 }
