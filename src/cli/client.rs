@@ -181,9 +181,13 @@ fn no_daemon(socket: &Path, error: io::Error) -> CliError {
 #[cfg(unix)]
 mod transport {
     use super::*;
+    use crate::platform::{runtime, user};
 
     /// Connects, and makes sure whose process is on the other side.
     pub(super) async fn connect(socket: &Path) -> Result<tokio::net::UnixStream, CliError> {
+        runtime::check_socket_path(socket).map_err(|error| {
+            CliError::new(ErrorKind::Input, "this is no path of a socket").because(error)
+        })?;
         let stream = tokio::net::UnixStream::connect(socket).await.map_err(|error| match error
             .kind()
         {
@@ -197,8 +201,7 @@ mod transport {
                 .hint("check --socket; `dossierd doctor` looks at the default one"),
         })?;
         let peer = stream.peer_cred().map(|peer| peer.uid()).ok();
-        let ours = rustix::process::geteuid().as_raw();
-        if is_trusted(peer, ours) {
+        if user::is_trusted_peer(peer) {
             return Ok(stream);
         }
         let whose = peer.map_or("an unknown user".to_owned(), |uid| format!("uid {uid}"));
@@ -206,11 +209,6 @@ mod transport {
             format!("the process behind {} belongs to {whose}, not to you", socket.display());
         Err(CliError::new(ErrorKind::Untrusted, message)
             .hint("nothing was sent; find out who put this socket there, and remove it"))
-    }
-
-    /// We ourselves or root; a uid that cannot be read is nobody's.
-    pub(super) fn is_trusted(peer: Option<u32>, ours: u32) -> bool {
-        peer.is_some_and(|peer| peer == ours || peer == 0)
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::client::Client;
 use super::error::CliError;
 use super::output::Output;
-use super::places::Places;
+use super::places;
 
 /// Passed to every command.
 pub struct Context {
@@ -25,7 +25,7 @@ impl Context {
     pub fn socket_path(&self) -> Result<PathBuf, CliError> {
         match &self.socket {
             Some(path) => Ok(path.clone()),
-            None => Ok(Places::resolve()?.socket),
+            None => Ok(places::home()?.socket()),
         }
     }
 

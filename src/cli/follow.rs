@@ -131,9 +131,11 @@ fn is_passing(error: &CliError, lost_since: Option<Instant>) -> bool {
         ErrorKind::Refused => match error.code() {
             Some(
                 ""
+                | "busy"
                 | "handler-too-slow"
                 | "internal"
                 | "stopping"
+                | "timeout"
                 | "too-many-connections"
                 | "too-many-streams",
             )

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::args::OpenArgs;
 use super::error::ErrorKind;
 use super::new_file;
-use super::places::Places;
+use super::places;
 use super::route::Route;
 use super::{CliError, Context, Verdict};
 
@@ -34,7 +34,7 @@ pub(super) fn run(args: OpenArgs, context: &mut Context) -> Result<Verdict, CliE
     }
     let directory = match &context.socket {
         Some(socket) => socket.parent().map(Path::to_path_buf).unwrap_or_default(),
-        None => Places::resolve()?.runtime,
+        None => places::home()?.runtime_dir().to_path_buf(),
     };
     let page = directory.join("open.html");
     new_file::private(&page, redirect_page(&url).as_bytes())?;

@@ -25,7 +25,10 @@ pub(super) fn run(args: ShowArgs, context: &mut Context) -> Result<Verdict, CliE
     }
     let artifact: ShownArtifact = answer.parse()?;
     let Some(content) = artifact.content.filter(|_| !artifact.content_truncated) else {
-        let notice = artifact.truncation_notice.unwrap_or_else(|| "it is too large".to_owned());
+        let notice = artifact
+            .content_error
+            .or(artifact.truncation_notice)
+            .unwrap_or_else(|| "the daemon gave no reason".to_owned());
         let message = format!("the text of {} is not shown: {notice}", artifact.relative_path);
         return Err(CliError::new(ErrorKind::Refused, message)
             .hint("open the file itself; `dossierd status FEATURE` says where it lies"));

@@ -21,6 +21,7 @@ pub(super) fn run(args: TailArgs, context: &mut Context) -> Result<Verdict, CliE
         tokio::select! {
             ended = stream => ended,
             () = stop => Ok(()),
+            () = reader_gone() => Ok(()),
         }
     })?;
     Ok(Verdict::Fine)
@@ -71,6 +72,41 @@ fn interrupted() -> Result<impl Future<Output = ()>, CliError> {
         // Whatever it says, and also if it fails: it is time to end.
         let _ = receiver.readable().await;
     })
+}
+
+/// Ends when nobody can read stdout any more, so that `dossierd tail | head -1` does not
+/// stay until the next event.
+#[cfg(unix)]
+async fn reader_gone() {
+    use rustix::event::{PollFd, PollFlags, poll};
+
+    let (gone, told) = tokio::sync::oneshot::channel();
+    // A thread, because stdout is shared with other processes and must stay blocking, which
+    // rules out most reactors. It ends with this process.
+    std::thread::spawn(move || {
+        let stdout = std::io::stdout();
+        let closed = PollFlags::ERR | PollFlags::HUP;
+        loop {
+            // Errors are reported without being asked for; nothing else wakes this up.
+            let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
+            match poll(&mut watched, None) {
+                Err(rustix::io::Errno::INTR) => {}
+                Ok(_) if watched[0].revents().intersects(closed) => break,
+                // It cannot be watched, so the next write has to find out.
+                Ok(_) | Err(_) => return,
+            }
+        }
+        // If the receiver has gone, the stream has ended by itself.
+        let _ = gone.send(());
+    });
+    if told.await.is_err() {
+        std::future::pending().await
+    }
+}
+
+#[cfg(not(unix))]
+async fn reader_gone() {
+    std::future::pending().await
 }
 
 #[cfg(not(unix))]

@@ -3,51 +3,44 @@
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-/// A type of event, as people type it.
+use crate::dossier::event::EventType;
+
+/// A type of event, as people type it: one word, or its name on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EventKind {
-    /// An artifact was indexed.
-    Indexed,
-    /// A required artifact became missing.
-    Missing,
-    /// A snapshot was computed.
-    Snapshot,
-    /// The snapshot differs from the baseline.
-    Drift,
-}
+pub struct EventKind(pub EventType);
 
 impl EventKind {
     /// The `event_type` on the wire.
     pub fn wire_name(self) -> &'static str {
-        match self {
-            Self::Indexed => "MissionDossierArtifactIndexed",
-            Self::Missing => "MissionDossierArtifactMissing",
-            Self::Snapshot => "MissionDossierSnapshotComputed",
-            Self::Drift => "MissionDossierParityDriftDetected",
-        }
+        self.0.as_str()
     }
 
-    /// The short word for an `event_type`; an unknown type is its own word.
-    pub fn word(event_type: &str) -> &str {
-        match event_type {
-            "MissionDossierArtifactIndexed" => "indexed",
-            "MissionDossierArtifactMissing" => "missing",
-            "MissionDossierSnapshotComputed" => "snapshot",
-            "MissionDossierParityDriftDetected" => "drift",
-            other => other,
+    /// The word for people.
+    pub fn word(self) -> &'static str {
+        match self.0 {
+            EventType::ArtifactIndexed => "indexed",
+            EventType::ArtifactMissing => "missing",
+            EventType::SnapshotComputed => "snapshot",
+            EventType::ParityDriftDetected => "drift",
         }
     }
 }
 
 impl ValueEnum for EventKind {
     fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Indexed, Self::Missing, Self::Snapshot, Self::Drift]
+        const ALL: [EventKind; 4] = [
+            EventKind(EventType::ALL[0]),
+            EventKind(EventType::ALL[1]),
+            EventKind(EventType::ALL[2]),
+            EventKind(EventType::ALL[3]),
+        ];
+        &ALL
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let wire = self.wire_name();
         let bare = wire.trim_start_matches("MissionDossier");
-        Some(PossibleValue::new(Self::word(wire)).aliases([wire, bare]))
+        Some(PossibleValue::new(self.word()).aliases([wire, bare]))
     }
 }
 

@@ -49,7 +49,6 @@ NO_COLOR or CLICOLOR=0 switches colour off.";
 #[derive(Debug, Parser)]
 #[command(name = "dossierd", version, after_help = EXAMPLES, max_term_width = 100)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
-#[command(disable_help_subcommand = true)]
 pub struct Cli {
     /// Flags of all commands.
     #[command(flatten)]

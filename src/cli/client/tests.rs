@@ -73,11 +73,46 @@ fn no_daemon_says_how_to_start_one() {
 }
 
 #[test]
-fn only_our_own_daemon_and_roots_are_trusted() {
-    assert!(transport::is_trusted(Some(1000), 1000));
-    assert!(transport::is_trusted(Some(0), 1000));
-    assert!(!transport::is_trusted(Some(1001), 1000));
-    assert!(!transport::is_trusted(None, 0));
+fn a_socket_of_another_user_is_sent_nothing() {
+    use std::os::unix::process::CommandExt;
+    if rustix::process::geteuid().as_raw() != 0 {
+        eprintln!("SKIPPED: only root can listen as another user");
+        return;
+    }
+    let tmp = tempfile::tempdir().unwrap();
+    let open_to_all = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(tmp.path(), open_to_all).unwrap();
+    let socket = tmp.path().join("s");
+    let script = "import os,socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.bind(sys.argv[1])\ns.listen()\n\
+                  print(flush=True)\nc,_=s.accept()\nprint(len(c.recv(100)))";
+    let spawned = std::process::Command::new("python3")
+        .args(["-c", script])
+        .arg(&socket)
+        .stdout(std::process::Stdio::piped())
+        .uid(4242)
+        .gid(4242)
+        .spawn();
+    let Ok(mut planted) = spawned else {
+        eprintln!("SKIPPED: python3 is needed to listen as another user");
+        return;
+    };
+    let mut said = std::io::BufReader::new(planted.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut said, &mut String::new()).unwrap();
+    let error = Client::new(socket).unwrap().ask(&Route::get("/x")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Untrusted, "{error:?}");
+    assert!(error.to_string().contains("uid 4242"), "{error}");
+    let mut received = String::new();
+    std::io::Read::read_to_string(&mut said, &mut received).unwrap();
+    planted.wait().unwrap();
+    assert_eq!(received.trim(), "0", "bytes that were sent");
+}
+
+#[test]
+fn a_path_too_long_for_a_socket_is_an_error_of_its_own() {
+    let socket = PathBuf::from(format!("/{}", "s".repeat(200)));
+    let error = Client::new(socket).unwrap().ask(&Route::get("/x")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Input);
+    assert!(error.causes()[0].contains("--socket"), "{error:?}");
 }
 
 #[test]

@@ -11,7 +11,6 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::args::DoctorArgs;
-use super::places::Places;
 use super::render::diagnosis::diagnosis;
 use super::{CliError, Context, Verdict};
 
@@ -70,16 +69,16 @@ impl Check {
 
 pub(super) fn run(args: DoctorArgs, context: &mut Context) -> Result<Verdict, CliError> {
     let mut checks = Vec::new();
-    let places = Places::resolve();
-    match &places {
+    let home = super::places::home();
+    match &home {
         Ok(found) => checks.extend(places::directories(found)),
         Err(error) => checks.push(failure("directories", error)),
     }
     if let Ok(socket) = context.socket_path() {
         checks.push(places::socket(&socket));
     }
-    if let Ok(found) = &places {
-        checks.push(places::token_file(&found.token));
+    if let Ok(found) = &home {
+        checks.push(places::token_file(&found.token_file()));
     }
     checks.extend(daemon::daemon(context));
     checks.extend(inotify::limits());

@@ -4,15 +4,15 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
-use super::super::places::Places;
 use super::Check;
+use crate::store::Home;
 
 /// The configuration, state and runtime directories.
-pub(super) fn directories(places: &Places) -> Vec<Check> {
+pub(super) fn directories(home: &Home) -> Vec<Check> {
     [
-        ("configuration directory", &places.config),
-        ("state directory", &places.state),
-        ("runtime directory", &places.runtime),
+        ("configuration directory", home.config_dir()),
+        ("state directory", home.state_dir()),
+        ("runtime directory", home.runtime_dir()),
     ]
     .into_iter()
     .map(|(name, path)| access(name, path, Wanted { kind: Kind::Directory, mode: 0o700 }))

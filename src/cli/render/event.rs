@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{Line, Tone, mark, moment, short_hash};
 use crate::cli::args::EventKind;
+use crate::dossier::event::EventType;
 
 /// How many names one line holds.
 const NAMES: usize = 6;
@@ -11,7 +12,8 @@ const NAMES: usize = 6;
 /// An event of the log as one line.
 pub fn event(event: &Value) -> Line {
     let text = |name: &str| event[name].as_str().unwrap_or_default();
-    let word = EventKind::word(text("event_type"));
+    let name = text("event_type");
+    let word = EventType::parse(name).map_or(name, |known| EventKind(known).word());
     let head = Line::toned(Tone::Faint, moment(text("timestamp")))
         .text("  ")
         .tone(Tone::Strong, text("aggregate_id"))

@@ -155,6 +155,8 @@ pub struct ShownArtifact {
     pub content_truncated: bool,
     /// What to know about that.
     pub truncation_notice: Option<String>,
+    /// Why there is no text, where that is no matter of size.
+    pub content_error: Option<String>,
     /// Has the file moved on since it was indexed?
     pub stale: bool,
 }
@@ -167,6 +169,10 @@ pub struct Events {
     pub events: Vec<Value>,
     /// Where the next page begins.
     pub next_since: Option<String>,
+    /// Is there a next page?
+    pub more: bool,
+    /// Lines of the log that are no events, and are passed over.
+    pub damaged_lines: u64,
 }
 
 /// GET `/api/sync/status`.

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::platform::access;
+
 pub use features::{DaemonStatus, FeatureRow, Features, Health, Registered, Removed, Root};
 pub use lists::{
     Artifact, Artifacts, BaselineDocument, BaselineFile, Cleared, Drift, Events, Ignored,
@@ -35,20 +37,9 @@ impl<'de> Deserialize<'de> for WirePath {
         }
         match Form::deserialize(deserializer)? {
             Form::Text(text) => Ok(Self(text.into())),
-            Form::Bytes(bytes) => from_bytes(bytes)
+            Form::Bytes(bytes) => access::path_from_bytes(bytes)
                 .map(Self)
                 .ok_or_else(|| serde::de::Error::custom("these bytes are no path here")),
         }
     }
-}
-
-#[cfg(unix)]
-fn from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
-    use std::os::unix::ffi::OsStringExt;
-    Some(std::ffi::OsString::from_vec(bytes).into())
-}
-
-#[cfg(not(unix))]
-fn from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
-    String::from_utf8(bytes).ok().map(PathBuf::from)
 }
