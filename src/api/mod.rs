@@ -2,3 +2,5 @@
 
 pub mod http;
 pub mod problem;
+pub mod session;
+pub mod token;
