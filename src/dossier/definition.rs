@@ -7,7 +7,8 @@ use std::sync::{Arc, OnceLock};
 
 use super::manifest::Manifest;
 use super::mission::Mission;
-use super::strict::{DefinitionError, StrictFile, is_name};
+pub use super::strict::DefinitionError;
+use super::strict::{StrictFile, is_name};
 
 /// The two files of a built-in mission type.
 struct BuiltinSource {
@@ -141,7 +142,15 @@ impl MissionDefinition {
             (None, None) => return Err(missing("expected-artifacts.yaml")),
         };
         let parsed = Mission::parse(mission_file.text, mission_file.label, mission_type)?;
-        let manifest_parsed = Manifest::parse(manifest_file.text, manifest_file.label, &parsed)?;
+        let manifest_parsed = Manifest::parse(manifest_file.text, manifest_file.label, &parsed)
+            .map_err(|e| match manifest {
+                Some(_) => e,
+                // The built-in file is right; it is the mission that no longer fits it.
+                None => StrictFile::new(given).error(
+                    1,
+                    format!("the {}, line {}, does not fit: {}", e.file, e.line, e.message),
+                ),
+            })?;
         Ok(MissionDefinition {
             mission_type: mission_type.to_owned(),
             mission: parsed,
@@ -263,7 +272,8 @@ mod tests {
         let file = Labelled { label: "m.yaml", text: "initial: a\nstates: [a]\n" };
         let error = MissionDefinition::from_override("research", Some(file), None)
             .expect_err("the built-in manifest names other steps");
-        assert_eq!(error.file, "built-in expected-artifacts.yaml");
+        assert_eq!((error.file.as_str(), error.line), ("m.yaml", 1));
+        assert!(error.message.contains("built-in expected-artifacts.yaml"), "{error}");
         assert!(error.message.contains("allowed are a"), "{error}");
     }
 

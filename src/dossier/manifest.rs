@@ -23,7 +23,7 @@ const ENTRY_KEYS: &[&str] = &["artifact_key", "artifact_class", "path_pattern", 
 /// Keys of artifacts that no manifest lists begin so.
 const RESERVED_PREFIX: &str = "artifact.";
 /// More patterns would make compiling them a cost worth attacking.
-const MAX_PATTERNS: usize = 512;
+const MAX_PATTERNS: usize = 256;
 
 /// When an entry's artifact must exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -393,7 +393,7 @@ required_always:
             "no `path_pattern`",
         );
         let many = format!("[{}]", "x, ".repeat(MAX_PATTERNS + 1));
-        check_error(&entry("a", "input", &many, ""), 7, "at most 512");
+        check_error(&entry("a", "input", &many, ""), 7, "at most 256");
     }
 
     fn check_head(text: &str, line: u64, needle: &str) {

@@ -9,7 +9,7 @@ use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
 use super::RelPath;
 
 /// Longer patterns are refused: no real path is that long.
-const MAX_PATTERN_BYTES: usize = 512;
+const MAX_PATTERN_BYTES: usize = 256;
 
 /// One path or glob, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

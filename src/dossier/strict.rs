@@ -111,7 +111,7 @@ fn kind(node: &Node) -> &'static str {
 }
 
 /// Is the text a name for keys, steps and mission types: `^[A-Za-z0-9._-]+$`?
-pub(super) fn is_name(text: &str) -> bool {
+pub fn is_name(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }

@@ -419,4 +419,20 @@ mod tests {
         assert_eq!(printable(&"x".repeat(1_000)).chars().count(), MAX_MESSAGE_CHARS + 1);
         assert_eq!(printable("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config {
+            cases: 500,
+            failure_persistence: None,
+            ..Default::default()
+        })]
+
+        /// Text of YAML's own characters gets deepest into the parser.
+        #[test]
+        fn no_text_panics(text in "[\\[\\]{}:,&*!|>'\"#%@`?~< \\n\\ta-c0-2.é-]{0,120}") {
+            let strict = read(&text);
+            let lenient = Node::read(&text, 1_000, Duplicates::LastWins);
+            proptest::prop_assert!(strict.is_err() || lenient.is_ok(), "lenient reads no less");
+        }
+    }
 }

@@ -1,1 +1,20 @@
+//! The little that differs between operating systems, so that nothing else needs `cfg`.
+//!
+//! `dir` is the handle through which everything below a directory is reached without
+//! following links; `user` says who runs this and on which machine; `runtime` where
+//! sockets go and how long their paths may be; `access` sets modes.
+//! Decisions stay with the callers: nothing here knows a dossier.
 
+pub mod access;
+#[cfg(unix)]
+#[path = "dir_unix.rs"]
+pub mod dir;
+#[cfg(not(unix))]
+#[path = "dir_portable.rs"]
+pub mod dir;
+pub mod node;
+pub mod runtime;
+pub mod user;
+
+pub use dir::Dir;
+pub use node::{NodeFacts, NodeKind, Open};

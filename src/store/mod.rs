@@ -1,1 +1,32 @@
+//! Durable files: atomic replace, the event log, locks, the clock, the registry.
+//!
+//! Bytes only: what a snapshot, a baseline or an event says is the pure core's business,
+//! which parses and renders. Here is what a crash, a full disk, a second process or a
+//! hostile checkout may do to a file, and what is left then. Invariants: nothing but the
+//! event log is ever changed in place; nothing below a project is reached through a
+//! symbolic link; every error names its path.
 
+pub mod atomic;
+pub mod clock;
+pub mod document;
+pub mod dossier_dir;
+pub mod error;
+pub mod event_log;
+pub mod home;
+pub mod identity;
+pub mod lock;
+pub mod place;
+pub mod registry;
+pub mod secret;
+
+pub use clock::LamportClock;
+pub use dossier_dir::DossierDir;
+pub use error::StoreError;
+pub use event_log::{
+    Appended, EventLog, LineBody, LogEvent, LogLine, LogReader, Position, Recovery, Segment,
+};
+pub use home::{Home, HomeError};
+pub use identity::{IdentityFile, ProjectIdentity};
+pub use lock::{InstanceLock, LockError};
+pub use place::FallbackReason;
+pub use registry::{RegisteredRoot, Registry, RegistryFile, RootKind};

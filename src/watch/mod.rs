@@ -1,40 +1,47 @@
 //! Watching: events are hints, content decides.
+//!
+//! What a back-end reports lands in a [`DirtySet`]: paths that may have changed, a flag
+//! that something was lost, and barriers. The loop takes all of it at once, lets paths
+//! settle ([`Settler`]) and has them looked at. Nothing here reads an artifact, and no
+//! kind of event ever decides what a path is: that is asked of the file system.
+//!
+//! Invariants:
+//! - A directory is watched first and listed afterwards, at every visit, known or not.
+//! - One back-end instance, hence one ordered queue: a cookie seen by it fences every
+//!   write, in any root, that returned before the cookie was made.
+//! - What is lost (a queue overflow, an error, a mount) becomes a request for a rescan,
+//!   never silence.
 
-use std::io;
-use std::path::{Path, PathBuf};
+mod backend;
+mod classify;
+mod cookie;
+mod dirty;
+mod error;
+pub mod fake;
+mod file_system;
+mod heat;
+mod identity;
+mod limits;
+#[cfg(target_os = "linux")]
+mod mounts;
+mod notify_backend;
+mod rescan;
+mod settle;
+mod slow_lane;
+mod slow_target;
 
-/// Why a directory could not be watched.
-#[derive(Debug, thiserror::Error)]
-pub enum WatchError {
-    /// It is gone, or is no directory any more.
-    #[error("{} is gone", .0.display())]
-    Gone(PathBuf),
-    /// The system's limit on watches is reached (`fs.inotify.max_user_watches`).
-    #[error("the limit on inotify watches is reached at {}", .0.display())]
-    Limit(PathBuf),
-    /// The system said no: permissions, mostly.
-    #[error("cannot watch {}", path.display())]
-    Io {
-        /// The directory.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-/// What a scan asks before it lists a directory. Invariant of every visit: watch first,
-/// then list, known or not, so that nothing falls between the two.
-pub trait DirWatcher: Send + Sync {
-    /// Watches `dir` (absolute), not what is below it. Returns when the watch is in place.
-    fn watch_dir(&self, dir: &Path) -> Result<(), WatchError>;
-}
-
-/// For scans that nobody watches, such as `dossierd scan`.
-#[derive(Debug, Clone, Copy)]
-pub struct Unwatched;
-
-impl DirWatcher for Unwatched {
-    fn watch_dir(&self, _: &Path) -> Result<(), WatchError> {
-        Ok(())
-    }
-}
+pub use backend::{Coverage, DirWatcher, Unwatched, WatchBackend};
+pub use classify::Classifier;
+pub use cookie::{CookieError, CookieId, Cookies};
+pub use dirty::{Batch, DirtySet, DirtyStats, MarkKind};
+pub use error::{StatError, WatchError};
+pub use file_system::FileSystemKind;
+pub use identity::RootIdentity;
+pub use limits::InotifyLimits;
+#[cfg(target_os = "linux")]
+pub use mounts::MountWatch;
+pub use notify_backend::NotifyBackend;
+pub use rescan::{BackoffPolicy, RescanBackoff};
+pub use settle::{SettlePolicy, Settler};
+pub use slow_lane::SlowLane;
+pub use slow_target::{SlowEvent, SlowPath, SlowTarget};

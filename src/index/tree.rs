@@ -1,0 +1,421 @@
+//! Everything the index knows of one feature, by path.
+//!
+//! One node per known entry; the file table, the ignored entries, the unreadable
+//! directories, the links and the exceeded limits are views of the nodes that are kept in
+//! step by the methods here, and by nothing else. Invariants: a path has at most one node;
+//! a row in the table has a `File` or `Link` node; what is below a path goes when the path
+//! goes or becomes something else. A journal remembers what each row was before the scan.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::ignore_rules::{Ignored, IgnoredBy};
+use super::stat::{FileRecord, StatRecord};
+use crate::dossier::{ErrorReason, FileFacts, FileState, FileTable, RelPath, Timestamp};
+
+/// What is known of one entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Node {
+    /// A row of the table that is no link. Without a record it is read at each visit.
+    File(Option<FileRecord>),
+    /// A symbolic link; its record is of the target. It has a row unless it leads to a
+    /// directory. `size` is that of the link itself.
+    Link { size: u64, record: Option<FileRecord> },
+    /// A directory that is indexed. Without a record it is listed at each visit.
+    Directory(Option<StatRecord>),
+    /// Left out by a rule.
+    Ignored,
+    /// Left out by a limit.
+    OverLimit,
+}
+
+/// A limit that an entry exceeds; it is not indexed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LimitExceeded {
+    /// More path segments than allowed.
+    Depth,
+    /// A longer name than allowed.
+    NameLength,
+}
+
+impl LimitExceeded {
+    /// The words for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Depth => "nested too deeply",
+            Self::NameLength => "name too long",
+        }
+    }
+}
+
+/// What a row was before it was first touched; `None` when it was not there.
+pub(super) type Journal = BTreeMap<RelPath, Option<Arc<FileFacts>>>;
+
+#[derive(Debug, Default)]
+pub(super) struct Tree {
+    nodes: BTreeMap<RelPath, Node>,
+    table: FileTable,
+    ignored: BTreeMap<RelPath, Ignored>,
+    links: BTreeSet<RelPath>,
+    directory_faults: BTreeMap<Option<RelPath>, String>,
+    limits: BTreeMap<RelPath, LimitExceeded>,
+    journal: Journal,
+}
+
+impl Tree {
+    pub(super) fn table(&self) -> &FileTable {
+        &self.table
+    }
+
+    pub(super) fn ignored(&self) -> &BTreeMap<RelPath, Ignored> {
+        &self.ignored
+    }
+
+    pub(super) fn links(&self) -> &BTreeSet<RelPath> {
+        &self.links
+    }
+
+    pub(super) fn directory_faults(&self) -> &BTreeMap<Option<RelPath>, String> {
+        &self.directory_faults
+    }
+
+    pub(super) fn limits(&self) -> &BTreeMap<RelPath, LimitExceeded> {
+        &self.limits
+    }
+
+    pub(super) fn node(&self, path: &RelPath) -> Option<&Node> {
+        self.nodes.get(path)
+    }
+
+    pub(super) fn is_directory(&self, path: &RelPath) -> bool {
+        matches!(self.nodes.get(path), Some(Node::Directory(_)))
+    }
+
+    pub(super) fn directories(&self) -> impl Iterator<Item = &RelPath> {
+        self.nodes
+            .iter()
+            .filter(|(_, node)| matches!(node, Node::Directory(_)))
+            .map(|(path, _)| path)
+    }
+
+    /// The record of a row, if it has one.
+    pub(super) fn record(&self, path: &RelPath) -> Option<FileRecord> {
+        match self.nodes.get(path)? {
+            Node::File(record) | Node::Link { record, .. } => *record,
+            _ => None,
+        }
+    }
+
+    /// Starts a scan's journal anew and hands out the old one.
+    pub(super) fn take_journal(&mut self) -> Journal {
+        std::mem::take(&mut self.journal)
+    }
+
+    /// Sets a row. Equal outcomes keep the facts that were there, with their time.
+    pub(super) fn set_row(&mut self, path: &RelPath, node: Node, facts: FileFacts) {
+        self.become_leaf(path);
+        match node {
+            Node::Link { .. } => self.links.insert(path.clone()),
+            _ => self.links.remove(path),
+        };
+        self.nodes.insert(path.clone(), node);
+        let before = match self.journal.get(path) {
+            Some(before) => before.clone(),
+            None => self.table.get(path).cloned(),
+        };
+        let facts = match &before {
+            Some(before) if before.same_outcome(&facts) => Arc::clone(before),
+            _ => Arc::new(facts),
+        };
+        self.journal.entry(path.clone()).or_insert(before);
+        self.table.insert(path.clone(), facts);
+    }
+
+    /// Takes a row over as it is, without a journal: it was known before.
+    pub(super) fn restore_row(&mut self, path: RelPath, node: Node, facts: Arc<FileFacts>) {
+        if matches!(node, Node::Link { .. }) {
+            self.links.insert(path.clone());
+        }
+        self.nodes.insert(path.clone(), node);
+        self.table.insert(path, facts);
+    }
+
+    /// Remembers a link; what it leads to is found out later in the same scan.
+    pub(super) fn set_link(&mut self, path: &RelPath, size: u64) {
+        let record = match self.nodes.get(path) {
+            Some(Node::Link { record, .. }) => *record,
+            _ => {
+                self.remove(path);
+                None
+            }
+        };
+        self.nodes.insert(path.clone(), Node::Link { size, record });
+        self.links.insert(path.clone());
+    }
+
+    /// A link turned out to lead to a directory: it has no row, and is listed as ignored.
+    pub(super) fn set_directory_link(&mut self, path: &RelPath, size: u64) {
+        self.drop_row(path);
+        self.nodes.insert(path.clone(), Node::Link { size, record: None });
+        let ignored = Ignored { by: IgnoredBy::SymlinkedDirectory, is_dir: true };
+        self.ignored.insert(path.clone(), ignored);
+    }
+
+    /// A directory was listed; `record` is its stat from before.
+    pub(super) fn set_directory(&mut self, path: &RelPath, record: Option<StatRecord>) {
+        if !self.is_directory(path) {
+            self.remove(path);
+        }
+        self.nodes.insert(path.clone(), Node::Directory(record));
+    }
+
+    pub(super) fn set_ignored(&mut self, path: &RelPath, ignored: Ignored) {
+        self.remove(path);
+        self.nodes.insert(path.clone(), Node::Ignored);
+        self.ignored.insert(path.clone(), ignored);
+    }
+
+    pub(super) fn set_over_limit(&mut self, path: &RelPath, limit: LimitExceeded) {
+        self.remove(path);
+        self.nodes.insert(path.clone(), Node::OverLimit);
+        self.limits.insert(path.clone(), limit);
+    }
+
+    /// A directory cannot be listed: files known below it become unreadable rows, and
+    /// everything below is looked at anew once it can be listed again.
+    pub(super) fn set_directory_fault(
+        &mut self,
+        path: Option<&RelPath>,
+        detail: &str,
+        at: Timestamp,
+    ) {
+        if let Some(path) = path {
+            self.set_directory(path, None);
+        }
+        self.directory_faults.insert(path.cloned(), detail.to_owned());
+        let below: Vec<RelPath> = range(&self.nodes, path).map(|(path, _)| path.clone()).collect();
+        for path in below {
+            match self.nodes.get(&path) {
+                Some(Node::File(_)) => {
+                    let size_bytes = self.table.get(&path).map_or(0, |facts| facts.size_bytes);
+                    let detail = format!("its directory cannot be read: {detail}");
+                    let reason = ErrorReason::Unreadable;
+                    let state = FileState::Faulty { reason, detail, raw_sha256: None };
+                    let facts = FileFacts { size_bytes, state, indexed_at: at };
+                    self.set_row(&path, Node::File(None), facts);
+                }
+                Some(Node::Directory(_)) => self.set_directory(&path, None),
+                _ => {}
+            }
+        }
+    }
+
+    /// A directory could be listed; whether it was at fault before.
+    pub(super) fn clear_directory_fault(&mut self, path: Option<&RelPath>) -> bool {
+        self.directory_faults.remove(&path.cloned()).is_some()
+    }
+
+    pub(super) fn has_directory_fault(&self, path: Option<&RelPath>) -> bool {
+        !self.directory_faults.is_empty() && self.directory_faults.contains_key(&path.cloned())
+    }
+
+    /// Removes an entry and everything below it. Costs as much as is removed.
+    pub(super) fn remove(&mut self, path: &RelPath) {
+        match self.nodes.get(path) {
+            None => return,
+            Some(Node::Directory(_)) => {
+                let below: Vec<RelPath> =
+                    range(&self.nodes, Some(path)).map(|(path, _)| path.clone()).collect();
+                for path in below {
+                    self.remove_one(&path);
+                }
+            }
+            Some(_) => {}
+        }
+        self.remove_one(path);
+    }
+
+    /// The names directly in a directory that have a node.
+    pub(super) fn children(&self, directory: Option<&RelPath>) -> BTreeSet<RelPath> {
+        let skip = directory.map_or(0, |directory| directory.as_bytes().len() + 1);
+        let mut children = BTreeSet::new();
+        let mut lower = first_below(directory);
+        let upper = end_below(directory);
+        while let Some((path, _)) = self.nodes.range((lower, upper.clone())).next() {
+            let slash = path.as_bytes()[skip..].iter().position(|byte| *byte == b'/');
+            match slash {
+                None => {
+                    lower = Bound::Excluded(path.clone());
+                    children.insert(path.clone());
+                }
+                // A node below a child: the child itself, then on past all below it.
+                Some(at) => {
+                    let child = RelPath::new(&path.as_bytes()[..skip + at])
+                        .expect("the beginning of a valid path up to a slash is valid");
+                    lower = match end_below(Some(&child)) {
+                        Bound::Excluded(end) => Bound::Included(end),
+                        other => other,
+                    };
+                    children.insert(child);
+                }
+            }
+        }
+        children
+    }
+
+    /// Drops the last rows, in path order, that are more than `limit`; whether any were.
+    pub(super) fn truncate(&mut self, limit: usize) -> bool {
+        let excess = self.table.len().saturating_sub(limit);
+        let last: Vec<RelPath> = self.table.keys().rev().take(excess).cloned().collect();
+        for path in &last {
+            self.remove_one(path);
+        }
+        excess > 0
+    }
+
+    /// Forgets every record, so that all is listed and read again.
+    pub(super) fn forget_records(&mut self) {
+        for node in self.nodes.values_mut() {
+            match node {
+                Node::File(record) | Node::Link { record, .. } => *record = None,
+                Node::Directory(record) => *record = None,
+                Node::Ignored | Node::OverLimit => {}
+            }
+        }
+    }
+
+    /// What was there is no leaf that keeps its row: clear it away.
+    fn become_leaf(&mut self, path: &RelPath) {
+        match self.nodes.get(path) {
+            Some(Node::File(_)) => {}
+            Some(Node::Link { .. }) => {
+                self.ignored.remove(path);
+            }
+            _ => self.remove(path),
+        }
+    }
+
+    fn drop_row(&mut self, path: &RelPath) {
+        if let Some(facts) = self.table.remove(path) {
+            self.journal.entry(path.clone()).or_insert(Some(facts));
+        }
+    }
+
+    fn remove_one(&mut self, path: &RelPath) {
+        self.drop_row(path);
+        match self.nodes.remove(path) {
+            Some(Node::Link { .. }) => {
+                self.links.remove(path);
+                self.ignored.remove(path);
+            }
+            Some(Node::Directory(_)) => {
+                self.directory_faults.remove(&Some(path.clone()));
+            }
+            Some(Node::Ignored) => {
+                self.ignored.remove(path);
+            }
+            Some(Node::OverLimit) => {
+                self.limits.remove(path);
+            }
+            Some(Node::File(_)) | None => {}
+        }
+    }
+}
+
+/// All nodes strictly below a directory.
+fn range<'a>(
+    nodes: &'a BTreeMap<RelPath, Node>,
+    directory: Option<&RelPath>,
+) -> impl Iterator<Item = (&'a RelPath, &'a Node)> {
+    nodes.range((first_below(directory), end_below(directory)))
+}
+
+/// The first path that can be below a directory: no name has a NUL byte, so none sorts
+/// before a name of one byte 1.
+fn first_below(directory: Option<&RelPath>) -> Bound<RelPath> {
+    match directory {
+        None => Bound::Unbounded,
+        Some(directory) => {
+            Bound::Included(directory.join(b"\x01").expect("one byte 1 is a valid name"))
+        }
+    }
+}
+
+/// The first path after all that can be below a directory: `0` follows `/`.
+fn end_below(directory: Option<&RelPath>) -> Bound<RelPath> {
+    match directory {
+        None => Bound::Unbounded,
+        Some(directory) => {
+            let mut bytes = directory.as_bytes().to_vec();
+            bytes.push(b'0');
+            Bound::Excluded(RelPath::new(bytes).expect("a longer last name is a valid name"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> RelPath {
+        RelPath::try_from(text).expect("a relative path")
+    }
+
+    fn facts(size_bytes: u64, micros: i64) -> FileFacts {
+        let reason = ErrorReason::Unreadable;
+        let state = FileState::Faulty { reason, detail: String::new(), raw_sha256: None };
+        FileFacts { size_bytes, state, indexed_at: Timestamp::from_micros(micros) }
+    }
+
+    fn tree(dirs: &[&str], files: &[&str]) -> Tree {
+        let mut tree = Tree::default();
+        for dir in dirs {
+            tree.set_directory(&path(dir), None);
+        }
+        for file in files {
+            tree.set_row(&path(file), Node::File(None), facts(1, 1));
+        }
+        tree.take_journal();
+        tree
+    }
+
+    fn shown(paths: impl IntoIterator<Item = RelPath>) -> String {
+        paths.into_iter().map(|path| path.to_string()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn removal_takes_what_is_below_and_nothing_beside() {
+        let mut tree = tree(&["a", "a/b"], &["a-x", "a.md", "a/b/c", "a/z", "a0", "aa", "b"]);
+        tree.remove(&path("a"));
+        assert_eq!(shown(tree.table().keys().cloned()), "a-x a.md a0 aa b");
+        assert_eq!(shown(tree.take_journal().into_keys()), "a/b/c a/z");
+    }
+
+    #[test]
+    fn children_are_direct_and_complete() {
+        let tree = tree(&["a", "a/b", "a-b"], &["a-b/x", "a.md", "a/b/c/d", "a/\u{1}", "a/z", "z"]);
+        assert_eq!(shown(tree.children(None)), "a a-b a.md z");
+        assert_eq!(shown(tree.children(Some(&path("a")))), "a/\u{1} a/b a/z");
+        assert_eq!(shown(tree.children(Some(&path("a/b")))), "a/b/c");
+        assert_eq!(shown(tree.children(Some(&path("q")))), "");
+    }
+
+    #[test]
+    fn an_equal_outcome_keeps_its_time_even_when_it_was_away() {
+        let mut tree = tree(&[], &["a"]);
+        tree.remove(&path("a"));
+        tree.set_row(&path("a"), Node::File(None), facts(1, 99));
+        assert_eq!(tree.table()[&path("a")].indexed_at, Timestamp::from_micros(1));
+        tree.set_row(&path("a"), Node::File(None), facts(2, 99));
+        assert_eq!(tree.table()[&path("a")].indexed_at, Timestamp::from_micros(99));
+    }
+
+    #[test]
+    fn truncation_drops_the_last_in_path_order() {
+        let mut tree = tree(&[], &["c", "a", "b"]);
+        assert!(tree.truncate(2));
+        assert_eq!(shown(tree.table().keys().cloned()), "a b");
+        assert!(!tree.truncate(2));
+    }
+}

@@ -1,0 +1,368 @@
+//! One pass over the directories: what is there, compared with what was known.
+//!
+//! lstat decides what an entry is, never the event that named it. A directory is watched
+//! before it is listed, at every visit, so that no change falls between the two. Lookups
+//! go through descriptors of directories that were opened without following links.
+//! Reading is left to others: a walk only says which files need it. A directory that
+//! cannot be listed is remembered and never ends the walk.
+
+use std::collections::{BTreeMap, HashSet};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, fstat, openat, statat};
+use rustix::io::Errno;
+
+use super::beneath::FeatureDir;
+use super::ignore_rules::{IgnoreRules, Ignored};
+use super::reader::{Job, unreadable};
+use super::resolve::child;
+use super::scan::{Ground, Limits, ScanProgress, ScanSettings, ScanStats};
+use super::stat::{FileKind, Moment, StatKey, StatRecord, errno_text};
+use super::tree::{LimitExceeded, Node, Tree};
+use crate::dossier::{ErrorReason, FileFacts, FileState, RelPath, Timestamp};
+use crate::watch::{DirWatcher, WatchError};
+
+/// A name in a listing, with the kind that the listing gave (which may be unknown).
+pub(super) struct Name {
+    pub(super) bytes: Vec<u8>,
+    pub(super) listed_kind: FileKind,
+    pub(super) stat: Result<StatKey, Errno>,
+}
+
+impl Name {
+    fn kind(&self) -> FileKind {
+        self.stat.map_or(self.listed_kind, |key| key.kind())
+    }
+}
+
+/// A walk and what it has found so far.
+pub(super) struct Walk<'a> {
+    pub(super) dir: &'a FeatureDir,
+    pub(super) watcher: &'a dyn DirWatcher,
+    settings: &'a ScanSettings<'a>,
+    file_clock: fn() -> Moment,
+    pub(super) tree: &'a mut Tree,
+    pub(super) rules: &'a IgnoreRules,
+    limits: Limits,
+    /// Is everything looked at? Then listing stops at the limit of artifacts.
+    pub(super) full: bool,
+    /// For rows made here.
+    pub(super) at: Timestamp,
+    pub(super) jobs: Vec<Job>,
+    pub(super) stats: ScanStats,
+    pub(super) unwatched: Vec<(PathBuf, WatchError)>,
+    /// Entries that became something else while they were looked at.
+    pub(super) again: Vec<RelPath>,
+    pub(super) unsettled: Vec<RelPath>,
+    /// The feature directory itself vanished under the walk.
+    pub(super) root_gone: bool,
+    pub(super) cancelled: bool,
+    /// Entries met by a full walk that become rows for certain.
+    pub(super) met: usize,
+    queued: HashSet<RelPath>,
+    /// Directories visited, and whether with all below them.
+    pub(super) visited: BTreeMap<Option<RelPath>, bool>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(
+        ground: &Ground<'a>,
+        tree: &'a mut Tree,
+        rules: &'a IgnoreRules,
+        limits: Limits,
+        full: bool,
+    ) -> Self {
+        let Ground { dir, watcher, settings, file_clock } = *ground;
+        Self {
+            dir,
+            watcher,
+            settings,
+            file_clock,
+            tree,
+            rules,
+            limits,
+            full,
+            at: (settings.now)(),
+            jobs: Vec::new(),
+            stats: ScanStats::default(),
+            unwatched: Vec::new(),
+            again: Vec::new(),
+            unsettled: Vec::new(),
+            root_gone: false,
+            cancelled: false,
+            met: 0,
+            queued: HashSet::new(),
+            visited: BTreeMap::new(),
+        }
+    }
+
+    /// Looks at the whole feature.
+    pub(super) fn everything(&mut self) {
+        self.visit(self.dir.fd(), b".", None, true);
+    }
+
+    pub(super) fn stopped(&mut self) -> bool {
+        self.cancelled |= self.settings.cancelled.load(Ordering::Relaxed);
+        self.cancelled || self.root_gone
+    }
+
+    /// Watches and lists a directory, and looks at what is in it: all of it, or only what
+    /// is new or may have changed.
+    pub(super) fn visit(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        name: &[u8],
+        path: Option<&RelPath>,
+        deep: bool,
+    ) {
+        let visited = self.visited.get(&path.cloned()).copied();
+        if self.stopped() || visited.is_some_and(|was_deep| was_deep || !deep) {
+            return;
+        }
+        // One that could not be listed before is looked at with all below it.
+        let deep = deep || self.tree.has_directory_fault(path);
+        self.visited.insert(path.cloned(), deep);
+        match self.watcher.watch_dir(&self.dir.absolute(path)) {
+            Ok(()) => {}
+            Err(WatchError::Gone(_)) => return self.vanished(path),
+            Err(error) => self.unwatched.push((self.dir.absolute(path), error)),
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = match openat(fd, name, flags, Mode::empty()) {
+            Ok(opened) => opened,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::MLINK) => {
+                return self.moved_away(path);
+            }
+            Err(errno) => return self.fault(path, errno),
+        };
+        match self.list(opened, path) {
+            Ok((listing, record, names)) => {
+                self.take_listing(path, record, &names);
+                for name in &names {
+                    if self.stopped() {
+                        return;
+                    }
+                    if let (Some(path), Ok(fd)) = (child(path, &name.bytes), listing.fd()) {
+                        self.entry(fd, &path, name, deep);
+                    }
+                }
+            }
+            Err(errno) => self.fault(path, errno),
+        }
+    }
+
+    /// The names in a directory in path order, with the stat from before the listing.
+    fn list(
+        &mut self,
+        opened: OwnedFd,
+        path: Option<&RelPath>,
+    ) -> Result<(Dir, StatRecord, Vec<Name>), Errno> {
+        let recorded_at = (self.file_clock)();
+        let key = StatKey::of(&fstat(&opened)?);
+        let mut listing = Dir::new(opened)?;
+        let mut names = Vec::new();
+        while let Some(entry) = listing.read() {
+            let entry = entry?;
+            let bytes = entry.file_name().to_bytes();
+            if bytes == b"." || bytes == b".." {
+                continue;
+            }
+            let stat = Err(Errno::NOENT);
+            let listed_kind = FileKind::from(entry.file_type());
+            names.push(Name { bytes: bytes.to_vec(), listed_kind, stat });
+        }
+        let fd = listing.fd()?;
+        for name in &mut names {
+            let stat = statat(fd, name.bytes.as_slice(), AtFlags::SYMLINK_NOFOLLOW);
+            name.stat = stat.map(|stat| StatKey::of(&stat));
+        }
+        // A deleted feature directory can still be listed, as empty: that is no news of
+        // its files.
+        if path.is_none() && fstat(fd)?.st_nlink == 0 {
+            self.root_gone = true;
+        }
+        self.stats.listed += names.len() as u64;
+        if let Some(progress) = self.settings.progress {
+            progress(ScanProgress { listed: self.stats.listed, to_read: 0, read: 0 });
+        }
+        // As paths sort: what is in a directory comes where the slash puts it.
+        names.sort_by_cached_key(|name| {
+            let mut key = name.bytes.clone();
+            if name.kind() == FileKind::Directory {
+                key.push(b'/');
+            }
+            key
+        });
+        Ok((listing, StatRecord { key, recorded_at }, names))
+    }
+
+    /// Removes what a listing no longer has.
+    fn take_listing(&mut self, path: Option<&RelPath>, record: StatRecord, names: &[Name]) {
+        if self.root_gone {
+            return;
+        }
+        self.tree.clear_directory_fault(path);
+        if let Some(path) = path {
+            self.tree.set_directory(path, Some(record));
+        }
+        let mut gone = self.tree.children(path);
+        for name in names {
+            if let Some(path) = child(path, &name.bytes) {
+                gone.remove(&path);
+            }
+        }
+        for path in &gone {
+            self.tree.remove(path);
+        }
+    }
+
+    /// Takes one entry for what its stat says it is.
+    pub(super) fn entry(&mut self, fd: BorrowedFd<'_>, path: &RelPath, name: &Name, deep: bool) {
+        let kind = name.kind();
+        let is_dir = kind == FileKind::Directory;
+        if let Some(by) = self.rules.decide(path, is_dir) {
+            if name.stat.is_err_and(|errno| errno == Errno::NOENT) {
+                return self.tree.remove(path);
+            }
+            return self.tree.set_ignored(path, Ignored { by, is_dir });
+        }
+        if let Some(limit) = self.exceeded(path) {
+            return self.tree.set_over_limit(path, limit);
+        }
+        let key = match name.stat {
+            Ok(key) => key,
+            Err(errno) => return self.no_stat(path, kind, errno),
+        };
+        if self.full && !is_dir && kind != FileKind::Symlink {
+            self.met += 1;
+            if self.met > self.limits.artifacts {
+                return self.tree.remove(path);
+            }
+        }
+        match kind {
+            FileKind::Directory => self.directory(fd, path, name, &key, deep),
+            FileKind::Regular => self.file(path, &key),
+            FileKind::Symlink => self.tree.set_link(path, key.size),
+            other => {
+                let state = unreadable(format!("special file: {}", other.as_str()));
+                self.row(path, state, 0);
+            }
+        }
+    }
+
+    fn directory(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        path: &RelPath,
+        name: &Name,
+        key: &StatKey,
+        deep: bool,
+    ) {
+        // A known directory in a listing is entered only if it may have another listing:
+        // it is another one by the same name, or its own names changed. What is in it is
+        // judged in the same way. A new one is looked at with all below it.
+        let from_listing = name.listed_kind != FileKind::Unknown;
+        let deep = match self.tree.node(path) {
+            Some(Node::Directory(Some(record)))
+                if !deep && from_listing && record.vouches_for(key) =>
+            {
+                return;
+            }
+            Some(Node::Directory(_)) => deep,
+            _ => true,
+        };
+        self.visit(fd, &name.bytes, Some(path), deep);
+    }
+
+    fn file(&mut self, path: &RelPath, key: &StatKey) {
+        let record = match self.tree.node(path) {
+            Some(Node::File(record)) => *record,
+            None => None,
+            Some(_) => {
+                self.tree.remove(path);
+                None
+            }
+        };
+        if record.is_some_and(|record| record.stat.vouches_for(key)) {
+            self.stats.trusted_stats += 1;
+            return;
+        }
+        self.queue(path, key.size, false);
+    }
+
+    /// Asks for a file to be read.
+    pub(super) fn queue(&mut self, path: &RelPath, size_bytes: u64, through_link: bool) {
+        if !self.queued.insert(path.clone()) {
+            return;
+        }
+        let blake3 = self.tree.record(path).and_then(|record| record.blake3);
+        let former = blake3.zip(self.tree.table().get(path).map(Arc::clone));
+        self.jobs.push(Job { path: path.clone(), through_link, size_bytes, former });
+    }
+
+    /// Sets a row that needs no reading.
+    pub(super) fn row(&mut self, path: &RelPath, state: FileState, size_bytes: u64) {
+        let facts = FileFacts { size_bytes, state, indexed_at: self.at };
+        self.tree.set_row(path, Node::File(None), facts);
+    }
+
+    fn exceeded(&self, path: &RelPath) -> Option<LimitExceeded> {
+        if path.segments().count() > self.limits.depth {
+            return Some(LimitExceeded::Depth);
+        }
+        (path.file_name().len() > self.limits.name_bytes).then_some(LimitExceeded::NameLength)
+    }
+
+    /// A listed name that lstat could not be asked about.
+    fn no_stat(&mut self, path: &RelPath, kind: FileKind, errno: Errno) {
+        match errno {
+            Errno::NOENT | Errno::NOTDIR if self.full && kind == FileKind::Regular => {
+                self.row(path, deleted_after_scan(), 0);
+            }
+            Errno::NOENT | Errno::NOTDIR => self.tree.remove(path),
+            _ if kind == FileKind::Directory => self.fault(Some(path), errno),
+            _ => self.row(path, unreadable(errno_text(errno)), 0),
+        }
+    }
+
+    fn fault(&mut self, path: Option<&RelPath>, errno: Errno) {
+        self.tree.set_directory_fault(path, &errno_text(errno), self.at);
+        if let (true, Some(path)) = (super::stat::is_transient(errno), path) {
+            self.unsettled.push(path.clone());
+        }
+    }
+
+    /// The watcher says that the directory is gone.
+    fn vanished(&mut self, path: Option<&RelPath>) {
+        match path {
+            None => self.root_gone = true,
+            Some(path) => {
+                self.tree.remove(path);
+                self.unsettled.push(path.clone());
+            }
+        }
+    }
+
+    /// Between lstat and opening the directory became something else.
+    fn moved_away(&mut self, path: Option<&RelPath>) {
+        match path {
+            None => self.root_gone = true,
+            Some(path) => {
+                self.visited.remove(&Some(path.clone()));
+                self.again.push(path.clone());
+            }
+        }
+    }
+}
+
+/// A row for a file that vanished between listing and reading.
+pub(super) fn deleted_after_scan() -> FileState {
+    FileState::Faulty {
+        reason: ErrorReason::DeletedAfterScan,
+        detail: "it vanished between listing and reading".to_owned(),
+        raw_sha256: None,
+    }
+}

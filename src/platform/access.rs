@@ -1,0 +1,70 @@
+//! File modes: what this process gives to new files, and lossless paths in JSON.
+
+use std::path::{Path, PathBuf};
+
+/// From here on nothing this process makes is open to group or others (umask 077). Call it
+/// once, before any thread or file exists.
+#[cfg(unix)]
+pub fn restrict_new_files() {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+}
+
+/// There is no umask here; new files inherit the access list of their directory.
+#[cfg(not(unix))]
+pub fn restrict_new_files() {}
+
+/// Makes a directory and the missing ones above it, each 0700.
+pub fn create_private_dirs(path: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// Sets the permission bits of an open file, where the system has them.
+#[cfg(unix)]
+pub fn set_mode(file: &std::fs::File, mode: u32) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(mode))
+}
+
+/// Sets the permission bits of an open file, where the system has them.
+#[cfg(not(unix))]
+pub fn set_mode(_file: &std::fs::File, _mode: u32) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// A path from the bytes that `Path::as_os_str().as_encoded_bytes()` gave; `None` if no
+/// path of this system can have them.
+#[cfg(unix)]
+pub fn path_from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStringExt;
+    Some(std::ffi::OsString::from_vec(bytes).into())
+}
+
+/// A path from the bytes that `Path::as_os_str().as_encoded_bytes()` gave; `None` if no
+/// path of this system can have them.
+#[cfg(not(unix))]
+pub fn path_from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
+    String::from_utf8(bytes).ok().map(PathBuf::from)
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn made_directories_are_private() {
+        let tmp = tempfile::tempdir().unwrap();
+        let deep = tmp.path().join("a/b");
+        create_private_dirs(&deep).unwrap();
+        create_private_dirs(&deep).unwrap();
+        for dir in [tmp.path().join("a"), deep] {
+            assert_eq!(std::fs::metadata(dir).unwrap().permissions().mode() & 0o777, 0o700);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! One request to one answer: guards, body, service, headers.
+//!
+//! Whatever happens, a client gets an answer with all headers: a refusal, the service's
+//! answer, a time-out, or a 500 when something panicked. Log lines have no path, query,
+//! header or token in them, since all of these are chosen by clients.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body as _, Incoming};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::body::OutBody;
+use super::compress::compress;
+use super::counters::{Counters, add};
+use super::guard::{self, GuardConfig, Transport};
+use super::headers;
+use super::limits::Limits;
+use super::link::LinkFacts;
+use super::refusal;
+use super::stop::Stop;
+use crate::api::http::{Body, Peer, Request, Response, Service};
+use crate::api::problem::Problem;
+
+/// All that the answers of one transport need.
+pub(super) struct Front {
+    pub(super) transport: Transport,
+    pub(super) guard: GuardConfig,
+    pub(super) limits: Limits,
+    pub(super) service: Arc<dyn Service>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) streams: Arc<Semaphore>,
+    pub(super) stop: Stop,
+}
+
+/// An answer, with what counts it: each stream has a permit.
+struct Reply {
+    response: Response,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl From<Problem> for Reply {
+    fn from(problem: Problem) -> Self {
+        Self { response: problem.response(), permit: None }
+    }
+}
+
+impl Front {
+    /// Answers one request. Never fails, never panics.
+    pub(super) async fn exchange(
+        self: Arc<Self>,
+        facts: Arc<LinkFacts>,
+        request: hyper::Request<Incoming>,
+    ) -> Result<hyper::Response<OutBody>, Infallible> {
+        let started = Instant::now();
+        facts.used.store(true, Ordering::Relaxed);
+        let (parts, body) = request.into_parts();
+        // Until its end has been read.
+        facts.body_unread.store(!body.is_end_stream(), Ordering::Relaxed);
+        let reply = match unpanicked(self.reply(&facts, &parts, body)).await {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(problem)) => problem.into(),
+            Err(panic) => self.panicked(&*panic).into(),
+        };
+        let closes = facts.body_unread.load(Ordering::Relaxed)
+            // What follows such a request can't be trusted to be one of its own.
+            || parts.headers.contains_key(header::TRANSFER_ENCODING);
+        let response = self.finish(&parts, reply, closes).await;
+        add(&self.counters.requests);
+        tracing::debug!(
+            transport = self.transport.name(),
+            method = %parts.method,
+            path_bytes = parts.uri.path().len(),
+            status = response.status().as_u16(),
+            micros = started.elapsed().as_micros() as u64,
+            "request"
+        );
+        Ok(response)
+    }
+
+    async fn reply(
+        &self,
+        facts: &LinkFacts,
+        parts: &Parts,
+        body: Incoming,
+    ) -> Result<Reply, Problem> {
+        if facts.ambiguous_length.load(Ordering::Relaxed)
+            && parts.headers.contains_key(header::TRANSFER_ENCODING)
+        {
+            return Err(refusal::ambiguous_length());
+        }
+        // HEAD is GET without the body, so the service never sees it.
+        let method = match &parts.method {
+            &Method::HEAD => Method::GET,
+            method => method.clone(),
+        };
+        let peer = self.admit(parts, &method)?;
+        let body = self.read_body(body).await?;
+        facts.body_unread.store(false, Ordering::Relaxed);
+        let path = parts.uri.path().to_owned();
+        let query = parts.uri.query().unwrap_or_default().to_owned();
+        let announced = self.service.is_stream(&method, &path, &query);
+        let mut permit = if announced { Some(self.stream_permit()?) } else { None };
+        let headers = parts.headers.clone();
+        let request = Request { method, path, query, headers, body, peer };
+        let answer = self.service.answer(request);
+        let response = tokio::time::timeout(self.limits.handler_time, answer)
+            .await
+            .map_err(|_| refusal::handler_too_slow())?;
+        if permit.is_none() && matches!(response.body, Body::Stream(_)) {
+            permit = Some(self.stream_permit()?);
+        }
+        Ok(Reply { response, permit })
+    }
+
+    fn admit(&self, parts: &Parts, method: &Method) -> Result<Peer, Problem> {
+        let public = self.service.is_public(method, parts.uri.path());
+        let accepts = |token: &str| self.service.accepts_token(token);
+        guard::check(parts, self.transport, &self.guard, public, accepts).inspect_err(|problem| {
+            if problem.status == StatusCode::UNAUTHORIZED
+                && self.counters.count_failed_auth(Instant::now())
+            {
+                let total = self.counters.failed_auth.load(Ordering::Relaxed);
+                tracing::warn!(total, "requests without a valid token were refused");
+            }
+        })
+    }
+
+    async fn read_body(&self, body: Incoming) -> Result<Bytes, Problem> {
+        let most = self.limits.body_bytes;
+        if body.size_hint().lower() > most as u64 {
+            return Err(refusal::body_too_large(most));
+        }
+        let whole = Limited::new(body, most).collect();
+        match tokio::time::timeout(self.limits.body_time, whole).await {
+            Err(_) => Err(refusal::body_too_slow()),
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(refusal::body_too_large(most)),
+            Ok(Err(_)) => Err(refusal::body_broken()),
+        }
+    }
+
+    fn stream_permit(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let permit = Arc::clone(&self.streams).try_acquire_owned();
+        permit.map_err(|_| refusal::too_many_streams())
+    }
+
+    /// Logs a panic under an id that the client gets as well. The panic hook has printed
+    /// where and why.
+    fn panicked(&self, panic: &(dyn Any + Send)) -> Problem {
+        let id = ulid::Ulid::generate().to_string();
+        add(&self.counters.panics);
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        tracing::error!(%id, panic = ?text.unwrap_or("no text"), "a request handler panicked");
+        refusal::internal(&id)
+    }
+
+    /// Turns a reply into hyper's response.
+    async fn finish(&self, parts: &Parts, reply: Reply, closes: bool) -> hyper::Response<OutBody> {
+        let Response { status, mut headers, body } = reply.response;
+        let body = match (body, reply.permit) {
+            (Body::Full(bytes), _) => {
+                let bytes = compress(&parts.headers, status, &mut headers, bytes).await;
+                self.full_body(parts, status, &mut headers, bytes)
+            }
+            // Only the headers were asked for: the producer is told so at once.
+            (Body::Stream(_), _) if parts.method == Method::HEAD => OutBody::Full(Bytes::new()),
+            (Body::Stream(chunks), permit) => OutBody::stream(chunks, self.stop.clone(), permit),
+        };
+        headers::apply(status, &mut headers);
+        if closes {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        let mut response = hyper::Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response
+    }
+
+    fn full_body(
+        &self,
+        parts: &Parts,
+        status: StatusCode,
+        headers: &mut HeaderMap,
+        bytes: Bytes,
+    ) -> OutBody {
+        // hyper knows the length of what is sent; a HEAD's answer has to say it itself.
+        headers.remove(header::CONTENT_LENGTH);
+        let has_body = !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        if parts.method == Method::HEAD && has_body {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+            return OutBody::Full(Bytes::new());
+        }
+        OutBody::Full(bytes)
+    }
+}
+
+/// Runs a future and catches its panic.
+async fn unpanicked<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        // After a panic the future is only dropped, never polled again.
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    })
+    .await
+}

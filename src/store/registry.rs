@@ -1,0 +1,274 @@
+//! The registered roots: what the user asked the daemon to keep.
+//!
+//! The file is the user's word, so a broken one is never overwritten: loading and saving
+//! both say where it is broken, and only [`RegistryFile::set_aside`] moves it away.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::atomic;
+use super::document;
+use super::error::{At, StoreError};
+use crate::dossier::Timestamp;
+use crate::platform::access;
+
+const VERSION: u64 = 1;
+const KIND: &str = "registry";
+/// 256 roots with a thousand steps each stay far below.
+const LIMIT: u64 = 16 * 1024 * 1024;
+
+/// A path in JSON without loss: text when it is UTF-8, else an array of its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StoredPath(pub PathBuf);
+
+impl Serialize for StoredPath {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.to_str() {
+            Some(text) => serializer.serialize_str(text),
+            None => self.0.as_os_str().as_encoded_bytes().serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for StoredPath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Text(String),
+            Bytes(Vec<u8>),
+        }
+        match Form::deserialize(deserializer)? {
+            Form::Text(text) => Ok(Self(text.into())),
+            Form::Bytes(bytes) => access::path_from_bytes(bytes)
+                .map(Self)
+                .ok_or_else(|| serde::de::Error::custom("these bytes are no path on this system")),
+        }
+    }
+}
+
+/// What a root is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RootKind {
+    /// A project root: each directory in its `kitty-specs` is a feature.
+    Project,
+    /// One feature directory.
+    Feature,
+}
+
+/// One registered root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegisteredRoot {
+    /// Opaque, unique in the registry.
+    pub id: String,
+    /// Where it is; absolute.
+    pub path: StoredPath,
+    /// What it is.
+    pub kind: RootKind,
+    /// The mission type that registration stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mission_type: Option<String>,
+    /// Steps that were set explicitly, by feature slug.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub steps: BTreeMap<String, String>,
+    /// When it was registered.
+    pub added_at: Timestamp,
+}
+
+/// All registered roots, in the order in which they were added.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Registry {
+    /// The roots.
+    pub roots: Vec<RegisteredRoot>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReadFile {
+    #[serde(rename = "schema_version")]
+    _schema_version: u64,
+    roots: Vec<RegisteredRoot>,
+}
+
+#[derive(Serialize)]
+struct WriteFile<'a> {
+    schema_version: u64,
+    roots: &'a [RegisteredRoot],
+}
+
+/// The registry's file.
+#[derive(Debug, Clone)]
+pub struct RegistryFile {
+    path: PathBuf,
+}
+
+impl RegistryFile {
+    /// The registry at `path` ([`super::Home::registry_file`]).
+    pub fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Reads it; without a file there are no roots.
+    pub fn load(&self) -> Result<Registry, StoreError> {
+        let (dir, name) = match atomic::open_parent(&self.path) {
+            Ok(found) => found,
+            Err(error) if error.is_gone() => return Ok(Registry::default()),
+            Err(error) => return Err(error),
+        };
+        let Some(bytes) = document::read_in(&dir, &name, LIMIT)? else {
+            return Ok(Registry::default());
+        };
+        let file: ReadFile = document::parse(&bytes, &self.path, KIND, VERSION)?;
+        self.check(&file.roots)?;
+        Ok(Registry { roots: file.roots })
+    }
+
+    /// Writes it, atomically; durable when this returns. Refuses what could not be loaded
+    /// again, and to overwrite a file that cannot be loaded now.
+    pub fn save(&self, registry: &Registry) -> Result<(), StoreError> {
+        self.check(&registry.roots)?;
+        self.load()?;
+        let file = WriteFile { schema_version: VERSION, roots: &registry.roots };
+        atomic::replace(&self.path, &document::render(&file, &self.path)?, 0o600)
+    }
+
+    /// Moves the file, broken or not, to `registry.json.broken-N` beside it, and says
+    /// where; for a user who asks for it. `None` if there is no file.
+    pub fn set_aside(&self) -> Result<Option<PathBuf>, StoreError> {
+        let (dir, name) = atomic::open_parent(&self.path)?;
+        if dir.facts(&name).at("look at", &self.path)?.is_none() {
+            return Ok(None);
+        }
+        let mut number = 1u32;
+        let aside = loop {
+            let mut aside = name.clone();
+            aside.push(format!(".broken-{number}"));
+            if dir.facts(&aside).at("look at", &self.path)?.is_none() {
+                break aside;
+            }
+            number += 1;
+        };
+        dir.rename(&name, &aside).at("move away", &self.path)?;
+        dir.sync().at("sync the directory of", &self.path)?;
+        Ok(Some(dir.path().join(aside)))
+    }
+
+    fn check(&self, roots: &[RegisteredRoot]) -> Result<(), StoreError> {
+        let invalid =
+            |problem| Err(StoreError::Invalid { path: self.path.clone(), kind: KIND, problem });
+        let (mut ids, mut paths) = (HashSet::new(), HashSet::new());
+        for RegisteredRoot { id, path: StoredPath(path), .. } in roots {
+            if id.is_empty() || !ids.insert(id) {
+                return invalid(format!("the id {id:?} is empty or given twice"));
+            }
+            if !path.is_absolute() {
+                return invalid(format!("the path {} of {id:?} is not absolute", path.display()));
+            }
+            if !paths.insert(path) {
+                return invalid(format!("the path {} is registered twice", path.display()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn root(id: &str, path: impl Into<PathBuf>) -> RegisteredRoot {
+        RegisteredRoot {
+            id: id.to_owned(),
+            path: StoredPath(path.into()),
+            kind: RootKind::Project,
+            mission_type: None,
+            steps: BTreeMap::new(),
+            added_at: Timestamp::from_micros(1_700_000_000_000_000),
+        }
+    }
+
+    fn file() -> (tempfile::TempDir, RegistryFile) {
+        let tmp = tempfile::tempdir().unwrap();
+        let file = RegistryFile::new(tmp.path().join("registry.json"));
+        (tmp, file)
+    }
+
+    #[test]
+    fn missing_is_empty_and_what_is_saved_is_loaded() {
+        let (tmp, file) = file();
+        assert_eq!(file.load().unwrap(), Registry::default());
+        let nowhere = RegistryFile::new(tmp.path().join("no/registry.json"));
+        assert_eq!(nowhere.load().unwrap(), Registry::default());
+        let mut feature = root("b", "/p/ü/f");
+        feature.kind = RootKind::Feature;
+        feature.mission_type = Some("research".to_owned());
+        feature.steps.insert("f".to_owned(), "plan".to_owned());
+        let registry = Registry { roots: vec![root("a", "/p"), feature] };
+        file.save(&registry).unwrap();
+        assert_eq!(file.load().unwrap(), registry);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_that_is_not_text_keeps_its_bytes() {
+        let (_tmp, file) = file();
+        let path = access::path_from_bytes(b"/p/\xff".to_vec()).unwrap();
+        let registry = Registry { roots: vec![root("a", path)] };
+        file.save(&registry).unwrap();
+        assert_eq!(file.load().unwrap(), registry);
+    }
+
+    #[test]
+    fn a_broken_file_is_named_with_its_line_and_only_moved_on_request() {
+        let (_tmp, file) = file();
+        for (text, expected) in [
+            ("{\n  \"schema_version\": 1,\n  \"roots\": [\n    oops\n", "line 4"),
+            ("", "line 1"),
+            ("{\"schema_version\":1,\"roots\":[],\"extra\":1}", "line 1"),
+            ("{\"schema_version\":9}", "schema_version 9"),
+        ] {
+            fs::write(file.path(), text).unwrap();
+            for error in [file.load().unwrap_err(), file.save(&Registry::default()).unwrap_err()] {
+                assert!(error.to_string().contains(expected), "{error}");
+                assert!(error.to_string().contains("registry.json"), "{error}");
+            }
+            assert_eq!(fs::read_to_string(file.path()).unwrap(), text);
+        }
+        let first = file.set_aside().unwrap().unwrap();
+        fs::write(file.path(), "again").unwrap();
+        let second = file.set_aside().unwrap().unwrap();
+        assert_ne!(first, second);
+        assert_eq!(fs::read_to_string(second).unwrap(), "again");
+        assert_eq!(file.set_aside().unwrap(), None);
+        file.save(&Registry::default()).unwrap();
+    }
+
+    #[test]
+    fn impossible_registries_are_refused_on_both_ways() {
+        let (_tmp, file) = file();
+        for (roots, expected) in [
+            (vec![root("a", "/p"), root("a", "/q")], "twice"),
+            (vec![root("a", "/p"), root("b", "/p")], "twice"),
+            (vec![root("", "/p")], "empty"),
+            (vec![root("a", "p")], "absolute"),
+        ] {
+            let error = file.save(&Registry { roots: roots.clone() }).unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}");
+            let text = serde_json::to_vec(&WriteFile { schema_version: 1, roots: &roots }).unwrap();
+            fs::write(file.path(), text).unwrap();
+            assert!(file.load().unwrap_err().to_string().contains(expected));
+            fs::remove_file(file.path()).unwrap();
+        }
+    }
+}
