@@ -29,7 +29,7 @@ use crate::dossier::Timestamp;
 use crate::dossier::event::EventType;
 
 /// Events that may wait for the reader, without the place for the last notice.
-pub const STREAM_QUEUE: usize = 256;
+pub(super) const STREAM_QUEUE: usize = 256;
 
 /// How events look on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use crate::dossier::baseline::{Baseline, BaselineKey};
 use crate::dossier::drift::Drift;
 use crate::dossier::snapshot::Snapshot;
 use crate::dossier::{Dossier, Timestamp};
+use crate::store::DossierDir;
 
 /// How well a feature or root is watched. Anything that makes coverage incomplete is a
 /// state that people see.
@@ -148,6 +149,8 @@ pub struct FeatureView {
     pub watch: WatchState,
     /// Its durable files.
     pub store: StoreState,
+    /// Where they are; `None` for a feature that has none.
+    pub place: Option<DossierDir>,
     /// What is not indexed.
     pub ignored: Arc<Vec<IgnoredEntry>>,
     /// Cost of the last scan.
