@@ -1,0 +1,139 @@
+//! What the logs have after a place, page by page: of one feature in the order of its log,
+//! of several merged by event id.
+//!
+//! A cursor remembers the last event it read of its log, so reading goes on from there
+//! however the log has grown. Everything here blocks.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Deserialize;
+
+use super::ports::{EventLogs, LogFault};
+use crate::daemon::view::FeatureView;
+use crate::dossier::event::EventType;
+
+/// Lines that are read at once.
+pub(super) const PAGE: usize = 256;
+
+/// One event of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) event_id: String,
+    pub(super) event_type: EventType,
+    /// The JSON, without newline.
+    pub(super) json: Bytes,
+}
+
+impl Line {
+    /// Reads what is needed of a line; `None` if it is no event of ours.
+    pub(super) fn parse(json: Bytes) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Head<'a> {
+            #[serde(borrow)]
+            event_id: Cow<'a, str>,
+            event_type: EventType,
+        }
+        let head: Head<'_> = serde_json::from_slice(&json).ok()?;
+        let (event_id, event_type) = (head.event_id.into_owned(), head.event_type);
+        Some(Self { event_id, event_type, json })
+    }
+}
+
+/// The place in one log.
+struct Cursor {
+    feature: Arc<FeatureView>,
+    /// The last event that was read.
+    after: Option<String>,
+    /// Where the log does not have the event to begin after: only later ones count. Ids
+    /// grow with time, across all logs of a machine.
+    later_than: Option<String>,
+    read: VecDeque<Line>,
+    exhausted: bool,
+}
+
+impl Cursor {
+    fn fill(&mut self, logs: &dyn EventLogs) -> Result<(), LogFault> {
+        while self.read.is_empty() && !self.exhausted {
+            let page = logs.read(&self.feature, self.after.as_deref(), PAGE)?;
+            self.exhausted = !page.more || page.lines.is_empty();
+            self.after = page.last_id.or_else(|| self.after.take());
+            let floor = self.later_than.as_deref();
+            let lines = page.lines.into_iter().filter_map(Line::parse);
+            self.read.extend(lines.filter(|line| floor.is_none_or(|id| line.event_id.as_str() > id)));
+        }
+        Ok(())
+    }
+}
+
+/// Places in the logs of some features.
+pub(super) struct Backlog {
+    cursors: Vec<Cursor>,
+    since: String,
+}
+
+impl Backlog {
+    /// Begins after the event `since`. At least one of the logs has to have it.
+    pub(super) fn open(
+        logs: &dyn EventLogs,
+        features: Vec<Arc<FeatureView>>,
+        since: &str,
+    ) -> Result<Self, LogFault> {
+        let mut backlog = Self { cursors: Vec::new(), since: since.to_owned() };
+        let mut known = false;
+        for feature in features {
+            let mut cursor = backlog.cursor(feature);
+            cursor.after = Some(since.to_owned());
+            match cursor.fill(logs) {
+                Ok(()) => known = true,
+                Err(LogFault::UnknownId) => {
+                    cursor.after = None;
+                    cursor.later_than = Some(since.to_owned());
+                }
+                Err(fault) => return Err(fault),
+            }
+            backlog.cursors.push(cursor);
+        }
+        if known { Ok(backlog) } else { Err(LogFault::UnknownId) }
+    }
+
+    fn cursor(&self, feature: Arc<FeatureView>) -> Cursor {
+        let later_than = Some(self.since.clone());
+        let read = VecDeque::new();
+        Cursor { feature, after: None, later_than, read, exhausted: false }
+    }
+
+    /// Looks again at logs that had come to their end, and at features that are new.
+    pub(super) fn extend(&mut self, features: Vec<Arc<FeatureView>>) {
+        for cursor in &mut self.cursors {
+            cursor.exhausted = false;
+        }
+        for feature in features {
+            if self.cursors.iter().all(|cursor| cursor.feature.id != feature.id) {
+                self.cursors.push(self.cursor(feature));
+            }
+        }
+    }
+
+    /// The next events, at most [`PAGE`]; none at the end of all logs.
+    pub(super) fn page(&mut self, logs: &dyn EventLogs) -> Result<Vec<Line>, LogFault> {
+        let mut page = Vec::new();
+        while page.len() < PAGE {
+            for cursor in &mut self.cursors {
+                cursor.fill(logs)?;
+            }
+            let waiting = self.cursors.iter_mut().filter(|cursor| !cursor.read.is_empty());
+            let next = waiting.min_by(|a, b| {
+                let id = |cursor: &Cursor| cursor.read.front().map(|line| line.event_id.clone());
+                id(a).cmp(&id(b))
+            });
+            match next.and_then(|cursor| cursor.read.pop_front()) {
+                Some(line) => page.push(line),
+                None => break,
+            }
+        }
+        Ok(page)
+    }
+}

@@ -1,0 +1,218 @@
+//! One stream of events: what the log has after a place, then what becomes durable, without
+//! a gap and without a duplicate.
+//!
+//! 1. The backlog is read to its end. This waits for the reader, and for nobody else.
+//! 2. Only then the live feed is followed, and the backlog is read once more: what became
+//!    durable meanwhile is in the log, in the feed, or in both; ids tell.
+//! 3. From then on everything comes from the feed, and nothing waits: where a reader is too
+//!    slow the stream ends with a notice of where to go on. One place in the queue is kept
+//!    for that notice.
+//!
+//! The stream ends when its receiver is dropped.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::backlog::{Backlog, Line};
+use super::blocking::Blocking;
+use super::ports::EventLogs;
+use super::resource::events::followed;
+use crate::daemon::feed::FeedItem;
+use crate::daemon::handle::DaemonHandle;
+use crate::dossier::Timestamp;
+use crate::dossier::event::EventType;
+
+/// Events that may wait for the reader, without the place for the last notice.
+pub(super) const STREAM_QUEUE: usize = 256;
+
+/// How events look on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// One JSON document a line.
+    Lines,
+    /// Server-Sent Events (WHATWG HTML section 9.2).
+    EventStream,
+}
+
+impl Form {
+    pub(super) fn media_type(self) -> &'static str {
+        match self {
+            Self::Lines => "application/x-ndjson",
+            Self::EventStream => "text/event-stream",
+        }
+    }
+
+    fn event(self, line: &Line) -> Bytes {
+        let (id, kind) = (&line.event_id, line.event_type.as_str());
+        let head = match self {
+            Self::Lines => String::new(),
+            Self::EventStream => format!("id: {id}\nevent: {kind}\ndata: "),
+        };
+        let end = if self == Self::Lines { "\n" } else { "\n\n" };
+        [head.as_bytes(), &line.json, end.as_bytes()].concat().into()
+    }
+
+    fn heartbeat(self, at: Timestamp) -> Bytes {
+        match self {
+            Self::Lines => format!("{}\n", json!({ "heartbeat": true, "at": at })).into(),
+            Self::EventStream => Bytes::from_static(b": heartbeat\n\n"),
+        }
+    }
+
+    fn lagged(self, resume_after: Option<&str>) -> Bytes {
+        let notice = json!({ "lagged": true, "resume_after": resume_after });
+        match self {
+            Self::Lines => format!("{notice}\n").into(),
+            Self::EventStream => format!("event: lagged\ndata: {notice}\n\n").into(),
+        }
+    }
+}
+
+/// What one stream needs.
+pub(super) struct Follower {
+    pub(super) handle: DaemonHandle,
+    pub(super) logs: Arc<dyn EventLogs>,
+    pub(super) blocking: Blocking,
+    pub(super) clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    pub(super) heartbeat: Duration,
+    pub(super) form: Form,
+    /// Empty: all.
+    pub(super) types: Vec<EventType>,
+    /// Id of the one feature that is followed; `None` for all.
+    pub(super) only: Option<String>,
+    /// The last event that was given or passed by: where to resume.
+    pub(super) seen: Option<String>,
+}
+
+/// Why a stream ends.
+enum End {
+    /// The reader has gone: nothing more to say.
+    Gone,
+    /// The reader was too slow, or the log could not be read on: say where to resume.
+    Lagged,
+}
+
+impl Follower {
+    /// Starts the stream. Without a backlog it has everything that becomes durable after
+    /// this call.
+    pub(super) fn start(self, backlog: Option<Backlog>) -> mpsc::Receiver<Bytes> {
+        let (out, receiver) = mpsc::channel(STREAM_QUEUE + 1);
+        let live = backlog.is_none().then(|| self.handle.feed().follow(self.only.clone()));
+        tokio::spawn(self.run(out, backlog, live));
+        receiver
+    }
+
+    async fn run(
+        mut self,
+        out: mpsc::Sender<Bytes>,
+        backlog: Option<Backlog>,
+        live: Option<mpsc::Receiver<FeedItem>>,
+    ) {
+        let end = match (backlog, live) {
+            (Some(backlog), _) => match self.catch_up(&out, backlog).await {
+                Ok((live, given)) => self.live(&out, live, given).await,
+                Err(end) => end,
+            },
+            (None, Some(live)) => self.live(&out, live, HashSet::new()).await,
+            (None, None) => End::Gone,
+        };
+        if matches!(end, End::Lagged) {
+            // A place was kept for this.
+            let _ = out.try_send(self.form.lagged(self.seen.as_deref()));
+        }
+    }
+
+    /// Gives the whole backlog. Returns the live feed, and the ids given since it is
+    /// followed, which may come again.
+    async fn catch_up(
+        &mut self,
+        out: &mpsc::Sender<Bytes>,
+        backlog: Backlog,
+    ) -> Result<(mpsc::Receiver<FeedItem>, HashSet<String>), End> {
+        let (mut backlog, _) = self.give_all(out, backlog).await?;
+        let live = self.handle.feed().follow(self.only.clone());
+        backlog.extend(followed(&self.handle.view(), self.only.as_deref()));
+        let (_, given) = self.give_all(out, backlog).await?;
+        Ok((live, given))
+    }
+
+    async fn give_all(
+        &mut self,
+        out: &mpsc::Sender<Bytes>,
+        mut backlog: Backlog,
+    ) -> Result<(Backlog, HashSet<String>), End> {
+        let mut given = HashSet::new();
+        loop {
+            let logs = Arc::clone(&self.logs);
+            let read = self.blocking.run(move || {
+                let page = backlog.page(logs.as_ref());
+                (backlog, page)
+            });
+            let (back, page) = read.await.map_err(|_| End::Lagged)?;
+            backlog = back;
+            let page = page.map_err(|_| End::Lagged)?;
+            if page.is_empty() {
+                return Ok((backlog, given));
+            }
+            for line in page {
+                if self.wants(&line) {
+                    // Two places: one for the event, one that stays free for the notice.
+                    let mut places = out.reserve_many(2).await.map_err(|_| End::Gone)?;
+                    if let Some(place) = places.next() {
+                        place.send(self.form.event(&line));
+                    }
+                }
+                self.seen = Some(line.event_id.clone());
+                given.insert(line.event_id);
+            }
+        }
+    }
+
+    async fn live(
+        &mut self,
+        out: &mpsc::Sender<Bytes>,
+        mut live: mpsc::Receiver<FeedItem>,
+        given: HashSet<String>,
+    ) -> End {
+        let mut ticks = tokio::time::interval_at(Instant::now() + self.heartbeat, self.heartbeat);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = out.closed() => return End::Gone,
+                item = live.recv() => match item {
+                    Some(FeedItem::Event(event)) if given.contains(&event.event_id) => {}
+                    Some(FeedItem::Event(event)) => {
+                        let (event_id, event_type) = (event.event_id, event.event_type);
+                        let line = Line { event_id, event_type, json: event.line };
+                        if self.wants(&line) && !give(out, self.form.event(&line)) {
+                            return End::Lagged;
+                        }
+                        self.seen = Some(line.event_id);
+                        ticks.reset();
+                    }
+                    Some(FeedItem::Lagged { .. }) | None => return End::Lagged,
+                },
+                _ = ticks.tick() => {
+                    // A reader that leaves a full queue alone gets its notice with the
+                    // next event.
+                    give(out, self.form.heartbeat((self.clock)()));
+                }
+            }
+        }
+    }
+
+    fn wants(&self, line: &Line) -> bool {
+        self.types.is_empty() || self.types.contains(&line.event_type)
+    }
+}
+
+/// Gives a chunk without waiting; false where only the place for the notice is left.
+fn give(out: &mpsc::Sender<Bytes>, chunk: Bytes) -> bool {
+    out.capacity() > 1 && out.try_send(chunk).is_ok()
+}

@@ -1,0 +1,100 @@
+//! What the API needs of the disk and of the transport, as small traits, so that handlers
+//! can be tested without either.
+//!
+//! Implementations may block: handlers call them on a thread of their own.
+
+use std::path::Path;
+
+use bytes::Bytes;
+
+use crate::daemon::view::FeatureView;
+use crate::dossier::RelPath;
+
+/// The beginning of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// At most as many bytes as were asked for.
+    pub bytes: Vec<u8>,
+    /// Size of the file in bytes.
+    pub size: u64,
+    /// Is there more than `bytes`?
+    pub truncated: bool,
+}
+
+/// Why a file has no text. No fault's text has an absolute path in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TextFault {
+    /// It, or the feature's directory, is not there.
+    #[error("it is gone")]
+    Gone,
+    /// It leads out of the feature's directory.
+    #[error("it leads out of the feature")]
+    Escapes,
+    /// It is no regular file.
+    #[error("it is a {0}")]
+    Special(&'static str),
+    /// Permissions forbid it.
+    #[error("permission denied")]
+    Denied,
+    /// The system failed otherwise.
+    #[error("{0}")]
+    Io(String),
+}
+
+/// Reads artifacts beneath a feature's directory, never through a link that leaves it.
+pub trait ArtifactText: Send + Sync + 'static {
+    /// Reads at most `limit` bytes of the file at `path` below `dir` (absolute).
+    fn read(&self, dir: &Path, path: &RelPath, limit: u64) -> Result<Text, TextFault>;
+}
+
+/// Lines of a log, in its order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogPage {
+    /// Events as JSON, without newlines.
+    pub lines: Vec<Bytes>,
+    /// Id of the last of `lines`; the id that was asked for when there are none.
+    pub last_id: Option<String>,
+    /// Does the log have more after them?
+    pub more: bool,
+}
+
+/// Why a log could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LogFault {
+    /// No event of this log has the id.
+    #[error("the event is not in the log")]
+    UnknownId,
+    /// The system failed.
+    #[error("{0}")]
+    Io(String),
+}
+
+/// Reads the event logs of features.
+pub trait EventLogs: Send + Sync + 'static {
+    /// At most `limit` events after the one with id `after`, or from the beginning.
+    fn read(
+        &self,
+        feature: &FeatureView,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<LogPage, LogFault>;
+}
+
+/// What a transport counted since the start, for `/metrics`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TransportCounts {
+    /// Requests with a missing or wrong token.
+    pub failed_auth: u64,
+    /// Connections that were turned away because too many were open.
+    pub refused_connections: u64,
+    /// Connections of processes under another uid.
+    pub foreign_peers: u64,
+    /// Requests whose handler panicked.
+    pub panics: u64,
+}
+
+/// Where those counts come from.
+pub trait CountsOfTransport: Send + Sync + 'static {
+    /// The counts of this moment.
+    fn counts(&self) -> TransportCounts;
+}

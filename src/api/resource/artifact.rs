@@ -1,0 +1,205 @@
+//! `GET /api/dossier/artifacts/{artifact_key}`: one row with its text.
+//!
+//! Text is the one thing that is not answered from memory. It is read beneath the feature's
+//! directory, by the path of the row and never by anything a client sent, and its own hash
+//! says whether the file has moved on since it was indexed.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use crate::api::call::Call;
+use crate::api::code::{Code, quoted};
+use crate::api::http::Response;
+use crate::api::ports::{Text, TextFault};
+use crate::api::problem::Problem;
+use crate::api::reply::ok;
+use crate::api::service::Api;
+use crate::daemon::view::FeatureView;
+use crate::dossier::artifact::{Artifact, Location};
+use crate::dossier::snapshot::ArtifactSummary;
+use crate::dossier::{Digest, ErrorReason, RelPath};
+
+/// Text up to this size is served: 5 MiB.
+const MAX_TEXT_BYTES: u64 = 5 * 1024 * 1024;
+
+#[derive(Serialize)]
+struct Detail<'a> {
+    #[serde(flatten)]
+    summary: ArtifactSummary<'a>,
+    content: Option<&'a str>,
+    content_truncated: bool,
+    truncation_notice: Option<String>,
+    /// Why there is no content, where that is no matter of size.
+    content_error: Option<String>,
+    media_type_hint: &'static str,
+    stale: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current_hash_sha256: Option<Digest>,
+}
+
+/// A file as it is now.
+struct Current {
+    text: Text,
+    /// SHA-256 of the whole file; `None` where it is larger than what was read.
+    hash: Option<Digest>,
+}
+
+pub(in crate::api) async fn get(api: &Api, call: &Call) -> Result<Response, Problem> {
+    let raw = call.query.flag("raw")? == Some(true);
+    let feature = api.feature(call).await?;
+    let Some(row) = feature.dossier.artifact(&call.segment) else {
+        let detail = format!(
+            "{} has no artifact {}; GET /api/dossier/artifacts lists the keys",
+            quoted(&feature.slug),
+            quoted(&call.segment)
+        );
+        return Err(Code::ArtifactUnknown.problem(detail));
+    };
+    let Location::File(path) = &row.location else { return Err(missing(row)) };
+    if row.error_reason().is_some_and(|reason| reason != ErrorReason::Unreadable) {
+        return Err(gone(row, row.error_reason(), row.error_detail()));
+    }
+    let current = read(api, &feature, path).await?;
+    let current = current.map_err(|fault| unread(row, &fault))?;
+    if !row.is_present() {
+        // It can be read by now, but the index has not seen that yet.
+        return Err(gone(row, row.error_reason(), row.error_detail()));
+    }
+    if raw { raw_text(row, current) } else { Ok(detail(&feature, row, path, &current)) }
+}
+
+async fn read(
+    api: &Api,
+    feature: &Arc<FeatureView>,
+    path: &RelPath,
+) -> Result<Result<Current, TextFault>, Problem> {
+    let (port, feature, path) = (Arc::clone(&api.text), Arc::clone(feature), path.clone());
+    api.blocking
+        .run(move || {
+            let text = port.read(&feature.dir, &path, MAX_TEXT_BYTES)?;
+            let hash = (!text.truncated).then(|| Digest::sha256(&text.bytes));
+            Ok(Current { text, hash })
+        })
+        .await
+}
+
+fn detail(feature: &FeatureView, row: &Artifact, path: &RelPath, current: &Current) -> Response {
+    let utf8 = std::str::from_utf8(&current.text.bytes);
+    let truncated = current.text.truncated;
+    let stale = match current.hash {
+        Some(hash) => Some(hash) != row.content_hash(),
+        None => current.text.size != row.size_bytes,
+    };
+    ok(&Detail {
+        summary: ArtifactSummary::new(row, &feature.dossier.provenance),
+        content: utf8.ok().filter(|_| !truncated),
+        content_truncated: truncated,
+        truncation_notice: truncated.then(|| too_large(current.text.size)),
+        content_error: utf8.err().filter(|_| !truncated).map(|error| {
+            format!("it is not valid UTF-8 any more, from byte {} on", error.valid_up_to())
+        }),
+        media_type_hint: media_type_hint(path),
+        stale,
+        current_hash_sha256: current.hash.filter(|_| stale),
+    })
+}
+
+/// The text alone, as a download that no browser shows as anything but text.
+fn raw_text(row: &Artifact, current: Current) -> Result<Response, Problem> {
+    if current.text.truncated {
+        return Err(Code::TooLarge.problem(too_large(current.text.size)));
+    }
+    if let Err(error) = std::str::from_utf8(&current.text.bytes) {
+        let detail =
+            format!("it is not valid UTF-8 any more, from byte {} on", error.valid_up_to());
+        return Err(gone(row, Some(ErrorReason::InvalidFormat), Some(&detail)));
+    }
+    let kind = "text/plain; charset=utf-8";
+    let response = Response::full(StatusCode::OK, kind, current.text.bytes);
+    // A key is made of letters, digits, `.`, `_` and `-`: nothing that needs quoting.
+    let name = format!("attachment; filename=\"{}.txt\"", row.key);
+    Ok(match HeaderValue::from_str(&name) {
+        Ok(value) => response.with_header(header::CONTENT_DISPOSITION, value),
+        Err(_) => response,
+    })
+}
+
+fn too_large(size: u64) -> String {
+    format!(
+        "the file has {size} bytes; up to {MAX_TEXT_BYTES} bytes are served, so open it in the checkout"
+    )
+}
+
+fn missing(row: &Artifact) -> Problem {
+    let shown = row.location.shown();
+    let problem = Code::ArtifactMissing.problem(format!("nothing meets {}", quoted(&shown)));
+    problem.with("error_reason", row.error_reason().map(ErrorReason::as_str))
+}
+
+fn gone(row: &Artifact, reason: Option<ErrorReason>, detail: Option<&str>) -> Problem {
+    let why = detail.or(reason.map(ErrorReason::as_str)).unwrap_or("it cannot be read");
+    Code::ArtifactGone
+        .problem(format!("{}: {why}", quoted(&row.location.shown())))
+        .with("error_reason", reason.map(ErrorReason::as_str))
+        .with("error_detail", detail)
+}
+
+/// The problem of a file that could not be read just now.
+fn unread(row: &Artifact, fault: &TextFault) -> Problem {
+    let text = fault.to_string();
+    match fault {
+        TextFault::Special(kind) => Code::ArtifactSpecial
+            .problem(format!("{} is a {kind}; it is never opened", quoted(&row.location.shown()))),
+        TextFault::Gone => gone(row, Some(ErrorReason::DeletedAfterScan), Some(&text)),
+        TextFault::Escapes | TextFault::Denied | TextFault::Io(_) => {
+            gone(row, Some(ErrorReason::Unreadable), Some(&text))
+        }
+    }
+}
+
+/// What kind of text it is, by the file's extension: a hint, never a promise.
+fn media_type_hint(path: &RelPath) -> &'static str {
+    const HINTS: [(&str, &str); 15] = [
+        ("md", "markdown"),
+        ("markdown", "markdown"),
+        ("json", "json"),
+        ("jsonl", "ndjson"),
+        ("ndjson", "ndjson"),
+        ("yaml", "yaml"),
+        ("yml", "yaml"),
+        ("csv", "csv"),
+        ("tsv", "tsv"),
+        ("toml", "toml"),
+        ("html", "html"),
+        ("htm", "html"),
+        ("xml", "xml"),
+        ("svg", "xml"),
+        ("txt", "text"),
+    ];
+    let known = HINTS.iter().find(|(extension, _)| path.has_extension(extension));
+    known.map_or("text", |(_, hint)| hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_go_by_extension() {
+        for (path, expected) in [
+            ("spec.md", "markdown"),
+            ("a/SPEC.MD", "markdown"),
+            ("status.events.jsonl", "ndjson"),
+            ("x.yml", "yaml"),
+            ("source-register.csv", "csv"),
+            ("evil.html", "html"),
+            ("Makefile", "text"),
+            ("a.rs", "text"),
+        ] {
+            let path = RelPath::new(path).expect("a path");
+            assert_eq!(media_type_hint(&path), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! `/api/features`: registered roots and their features; register, unregister, rescan,
+//! set the step.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::json;
+
+use super::health::{HealthReport, report};
+use super::overview;
+use super::standing::{Standing, watch};
+use crate::api::call::Call;
+use crate::api::code::{Code, quoted};
+use crate::api::http::{Peer, Response};
+use crate::api::privacy::Privacy;
+use crate::api::problem::Problem;
+use crate::api::query::bad_parameter;
+use crate::api::reply::{ok, status};
+use crate::api::select::select;
+use crate::api::service::{Api, command_problem, feature_problem};
+use crate::daemon::view::{FeatureView, RootView, View, WatchState};
+use crate::dossier::Timestamp;
+use crate::dossier::record::StepSource;
+use crate::dossier::completeness::CompletenessStatus;
+use crate::dossier::drift::{ParityStatus, Severity};
+
+#[derive(Serialize)]
+struct Listing<'a> {
+    roots: Vec<RootRow<'a>>,
+    features: Vec<FeatureRow<'a>>,
+    health: HealthReport,
+}
+
+#[derive(Serialize)]
+struct Registration<'a> {
+    root: RootRow<'a>,
+    features: Vec<FeatureRow<'a>>,
+    already: bool,
+}
+
+#[derive(Serialize)]
+struct RootRow<'a> {
+    id: &'a str,
+    kind: &'static str,
+    watch: WatchState,
+    added_at: &'a str,
+    features: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+}
+
+#[derive(Serialize)]
+struct FeatureRow<'a> {
+    id: &'a str,
+    slug: &'a str,
+    root_id: &'a str,
+    project_slug: &'a str,
+    branch: Option<&'a str>,
+    mission_type: Option<&'a str>,
+    current_step: Option<&'a str>,
+    step_source: StepSource,
+    completeness_status: CompletenessStatus,
+    parity_status: ParityStatus,
+    severity: Option<Severity>,
+    missing_required_count: usize,
+    artifact_total: usize,
+    unrecognised: usize,
+    anomaly_count: usize,
+    watch: WatchState,
+    last_scanned_at: Timestamp,
+    computed_at: Timestamp,
+    generation: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dir: Option<String>,
+}
+
+pub(in crate::api) async fn list(api: &Api, call: &Call) -> Result<Response, Problem> {
+    let view = api.view(call).await?;
+    let privacy = Privacy::of_view(call.peer, &view);
+    Ok(ok(&Listing {
+        roots: view.roots.iter().map(|root| root_row(root, call.peer, &privacy)).collect(),
+        features: feature_rows(view.features.values(), call.peer),
+        health: report(api, &view, call.peer),
+    }))
+}
+
+pub(in crate::api) async fn register(api: &Api, call: &Call) -> Result<Response, Problem> {
+    let members = call.members(&["path", "mission_type", "step"])?;
+    let path = members.needed_text("path")?;
+    if !Path::new(&path).is_absolute() || path.contains('\0') {
+        let detail = format!("path is {}; send an absolute path", quoted(&path));
+        return Err(bad_parameter("path", detail));
+    }
+    let (mission_type, step) = (members.text("mission_type")?, members.text("step")?);
+    let registered = api.handle.register(path.into(), mission_type, step).await;
+    let registered = registered.map_err(|error| command_problem(error, "path"))?;
+    let privacy = Privacy::of_view(call.peer, &api.handle.view());
+    let code = if registered.already { StatusCode::OK } else { StatusCode::CREATED };
+    Ok(status(
+        code,
+        &Registration {
+            root: root_row(&registered.root, call.peer, &privacy),
+            features: feature_rows(registered.features.iter(), call.peer),
+            already: registered.already,
+        },
+    ))
+}
+
+pub(in crate::api) async fn unregister(api: &Api, call: &Call) -> Result<Response, Problem> {
+    let Some(name) = call.query.get("id") else {
+        return Err(bad_parameter("id", "id is needed; GET /api/features lists the roots"));
+    };
+    let id = root_of(&api.handle.view(), name, call.peer)?;
+    let root = api.handle.unregister(id).await;
+    let root = root.map_err(|error| command_problem(error, "id"))?;
+    Ok(ok(&json!({ "removed": { "id": root.id, "kind": root.kind } })))
+}
+
+pub(in crate::api) async fn rescan(api: &Api, call: &Call) -> Result<Response, Problem> {
+    let reemit = call.members(&["reemit"])?.flag("reemit")?.unwrap_or(false);
+    let feature = select(&api.handle.view(), Some(&call.segment), call.peer)?;
+    let scanned = api.handle.rescan(feature.id.clone(), reemit).await.map_err(|error| {
+        feature_problem(error, "reemit", &api.handle.view(), &feature.slug)
+    })?;
+    Ok(overview::respond(&scanned, call.peer))
+}
+
+pub(in crate::api) async fn set_step(api: &Api, call: &Call) -> Result<Response, Problem> {
+    let members = call.members(&["step"])?;
+    if !members.has("step") {
+        let detail = "the member step is needed: a step of the mission, or null for none";
+        return Err(bad_parameter("step", detail));
+    }
+    let step = members.text("step")?;
+    let feature = select(&api.handle.view(), Some(&call.segment), call.peer)?;
+    let changed = api.handle.set_step(feature.id.clone(), step).await.map_err(|error| {
+        feature_problem(error, "step", &api.handle.view(), &feature.slug)
+    })?;
+    Ok(overview::respond(&changed, call.peer))
+}
+
+/// The id of the root that is meant: its own, or id or slug of a feature that is one.
+fn root_of(view: &View, name: &str, peer: Peer) -> Result<String, Problem> {
+    let root = |id: &str| view.roots.iter().find(|root| root.id == id);
+    if let Some(root) = root(name) {
+        return Ok(root.id.clone());
+    }
+    let feature = select(view, Some(name), peer).map_err(|problem| {
+        if problem.code != Code::FeatureUnknown.as_str() {
+            return problem;
+        }
+        let detail =
+            format!("no root or feature is {}; GET /api/features lists them", quoted(name));
+        Code::RootUnknown.problem(detail)
+    })?;
+    match root(&feature.root_id) {
+        Some(root) if root.kind == "project" => Err(Code::Conflict.problem(format!(
+            "{} came with the project root {}; unregister that root, which takes all its features along",
+            quoted(&feature.slug),
+            root.id
+        ))),
+        _ => Ok(feature.root_id.clone()),
+    }
+}
+
+fn root_row<'a>(root: &'a RootView, peer: Peer, privacy: &Privacy) -> RootRow<'a> {
+    RootRow {
+        id: &root.id,
+        kind: root.kind,
+        watch: watch(&root.watch, privacy),
+        added_at: &root.added_at,
+        features: root.features,
+        path: (peer == Peer::Local).then(|| root.path.to_string_lossy().into_owned()),
+    }
+}
+
+/// Rows by slug, then id.
+fn feature_rows<'a>(
+    features: impl Iterator<Item = &'a Arc<FeatureView>>,
+    peer: Peer,
+) -> Vec<FeatureRow<'a>> {
+    let mut rows: Vec<FeatureRow<'a>> = features.map(|f| feature_row(f, peer)).collect();
+    rows.sort_by(|a, b| (a.slug, a.id).cmp(&(b.slug, b.id)));
+    rows
+}
+
+fn feature_row(feature: &FeatureView, peer: Peer) -> FeatureRow<'_> {
+    let standing = Standing::of(feature);
+    let dossier = &feature.dossier;
+    FeatureRow {
+        id: &feature.id,
+        slug: &feature.slug,
+        root_id: &feature.root_id,
+        project_slug: &feature.project.slug,
+        branch: feature.project.branch.as_deref(),
+        mission_type: dossier.mission_type.as_deref(),
+        current_step: dossier.current_step.as_deref(),
+        step_source: dossier.step_source,
+        completeness_status: standing.completeness,
+        parity_status: standing.parity,
+        severity: standing.severity,
+        missing_required_count: dossier.missing.len(),
+        artifact_total: dossier.counts.total,
+        unrecognised: dossier.unrecognised,
+        anomaly_count: dossier.anomalies.len(),
+        watch: watch(&feature.watch, &Privacy::of_feature(peer, feature)),
+        last_scanned_at: feature.last_scanned_at,
+        computed_at: feature.computed_at,
+        generation: feature.generation,
+        dir: (peer == Peer::Local).then(|| feature.dir.to_string_lossy().into_owned()),
+    }
+}

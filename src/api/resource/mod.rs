@@ -1,0 +1,16 @@
+//! The resources: how each of them looks on the wire.
+
+pub(super) mod artifact;
+pub(super) mod artifacts;
+pub(super) mod baseline;
+pub(super) mod drift;
+pub(super) mod events;
+pub(super) mod export;
+pub(super) mod features;
+pub(super) mod health;
+pub(super) mod login;
+pub(super) mod metrics;
+pub(super) mod overview;
+pub(super) mod page;
+pub(super) mod standing;
+pub(super) mod sync;

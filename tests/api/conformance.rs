@@ -1,0 +1,171 @@
+//! openapi.json and the program say the same: routes, parameters, codes, and the members
+//! of every answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dossierd::api::code::Code;
+use dossierd::api::router::{Access, ROUTES};
+use dossierd::dossier::ErrorReason;
+use http::Method;
+use serde_json::Value;
+
+use crate::kit::{Answered, Plan, World, local, request};
+use crate::routes::happy;
+
+async fn description(world: &World) -> Value {
+    world.get("/api/openapi.json").await.ok()
+}
+
+/// Follows a reference inside the document.
+fn resolve<'a>(api: &'a Value, value: &'a Value) -> &'a Value {
+    match value.get("$ref").and_then(Value::as_str) {
+        Some(reference) => {
+            let at = reference.strip_prefix('#').expect("a local reference");
+            resolve(api, api.pointer(at).unwrap_or_else(|| panic!("{reference} leads nowhere")))
+        }
+        None => value,
+    }
+}
+
+#[tokio::test]
+async fn each_route_is_described_and_nothing_else_is() {
+    let world = World::simple();
+    let api = description(&world).await;
+    let mut described = BTreeMap::new();
+    for (path, methods) in api["paths"].as_object().expect("paths") {
+        for (method, operation) in methods.as_object().expect("methods") {
+            described.insert((method.to_uppercase(), path.clone()), operation.clone());
+        }
+    }
+    assert_eq!(described.len(), ROUTES.len());
+    for route in ROUTES {
+        let name = (route.method.to_string(), route.template.to_owned());
+        let operation = described.get(&name).unwrap_or_else(|| panic!("{name:?} is not described"));
+        let none = Vec::new();
+        let parameters = operation["parameters"].as_array().unwrap_or(&none);
+        let of_kind = |kind: &str| -> BTreeSet<String> {
+            let parameters = parameters.iter().map(|p| resolve(&api, p));
+            parameters
+                .filter(|p| p["in"] == kind)
+                .map(|p| p["name"].as_str().expect("a name").to_owned())
+                .collect()
+        };
+        let query: BTreeSet<String> = route.query.iter().map(|q| (*q).to_owned()).collect();
+        assert_eq!(of_kind("query"), query, "{name:?}");
+        let open: BTreeSet<String> = route
+            .template
+            .split('/')
+            .filter_map(|part| Some(part.strip_prefix('{')?.strip_suffix('}')?.to_owned()))
+            .collect();
+        assert_eq!(of_kind("path"), open, "{name:?}");
+        let is_public = operation.get("security").is_some_and(|s| s == &serde_json::json!([]));
+        assert_eq!(is_public, route.access == Access::Public, "{name:?}");
+        assert_eq!(operation.get("requestBody").is_some(), matches!(route.method, Method::POST | Method::PUT));
+    }
+}
+
+#[tokio::test]
+async fn all_codes_are_described() {
+    let api = description(&World::simple()).await;
+    let codes = &api["components"]["schemas"]["Problem"]["properties"]["code"]["enum"];
+    let codes: BTreeSet<&str> =
+        codes.as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+    for code in Code::ALL {
+        assert!(codes.contains(code.as_str()), "{code:?}");
+    }
+}
+
+/// Does the value fit the schema? Of JSON Schema this knows what the description uses. An
+/// object must have no member that is not described.
+fn check(api: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
+    let schema = resolve(api, schema);
+    let fail = |what: &str| Err(format!("{at}: {value} {what} {schema}"));
+    if let Some(options) = schema["oneOf"].as_array() {
+        let fits = options.iter().filter(|o| check(api, o, value, at).is_ok()).count();
+        return if fits == 1 { Ok(()) } else { fail("does not fit exactly one of") };
+    }
+    if schema.get("const").is_some_and(|wanted| wanted != value) {
+        return fail("is not");
+    }
+    if schema["enum"].as_array().is_some_and(|allowed| !allowed.contains(value)) {
+        return fail("is none of");
+    }
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let is_allowed = match &schema["type"] {
+        Value::Null => true,
+        Value::Array(kinds) => kinds.iter().any(|k| k == kind),
+        only => only == kind,
+    };
+    if !is_allowed {
+        return fail("has another type than");
+    }
+    if let (Some(items), Some(schema)) = (value.as_array(), schema.get("items")) {
+        for (i, item) in items.iter().enumerate() {
+            check(api, schema, item, &format!("{at}/{i}"))?;
+        }
+    }
+    if let (Some(members), Some(known)) = (value.as_object(), schema["properties"].as_object()) {
+        for (name, member) in members {
+            let Some(schema) = known.get(name) else { return fail(&format!("has {name}, unlike")) };
+            check(api, schema, member, &format!("{at}/{name}"))?;
+        }
+        for name in schema["required"].as_array().unwrap_or(&Vec::new()) {
+            if !members.contains_key(name.as_str().expect("a name")) {
+                return fail(&format!("lacks {name} of"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn conforms(api: &Value, template: &str, method: &Method, target: &str, answer: &Answered) {
+    let operation = &api["paths"][template][method.as_str().to_lowercase()];
+    let responses = &operation["responses"];
+    let status = answer.status.as_u16().to_string();
+    let response = responses.get(&status).unwrap_or(&responses["default"]);
+    let media_type = answer.header("content-type").split(';').next().unwrap_or_default();
+    let content = response["content"].get(media_type);
+    let content = content.unwrap_or_else(|| panic!("{target}: {status} {media_type} is not described"));
+    if media_type.ends_with("json") {
+        check(api, &content["schema"], &answer.json(), target).unwrap_or_else(|fault| panic!("{fault}"));
+    }
+}
+
+#[tokio::test]
+async fn answers_have_the_members_that_are_described() {
+    let plan = Plan::new("f1", "001-alpha").accepted("main");
+    let plan = plan.faulty("bad", ErrorReason::Unreadable, "no").without("plan.md").file("x.md", "#");
+    let world = World::new([plan.view()]);
+    world.text.put("spec.md", Ok(b"changed".to_vec()));
+    world.api.set_http("127.0.0.1:7717".parse().expect("an address"));
+    let api = description(&world).await;
+    for ((method, target, body, _), route) in happy().into_iter().zip(ROUTES) {
+        for asked in [local(request(method.clone(), target, body)), request(method.clone(), target, body)] {
+            conforms(&api, route.template, &method, target, &world.ask(asked).await);
+        }
+    }
+    for (template, target) in [
+        ("/api/dossier/artifacts", "?ignored=true"),
+        ("/api/dossier/artifacts", "?class=input&limit=1"),
+        ("/api/dossier/artifacts", "?class=nothing"),
+        ("/api/dossier/snapshots/export", "?format=in-toto"),
+        ("/api/dossier/snapshots/export", "?format=sha256sums"),
+        ("/api/dossier/overview", "?feature=none"),
+        ("/api/dossier/events", "?since=x"),
+    ] {
+        let target = format!("{template}{target}");
+        conforms(&api, template, &Method::GET, &target, &world.get(&target).await);
+    }
+    let template = "/api/dossier/artifacts/{artifact_key}";
+    for key in ["artifact.bad", "output.tasks.list", "none", "input.spec.main?raw=true"] {
+        let target = template.replace("{artifact_key}", key);
+        conforms(&api, template, &Method::GET, &target, &world.get(&target).await);
+    }
+}

@@ -1,0 +1,12 @@
+//! The API without a network: real dossiers, a loop that is a closure, disks that are maps.
+
+mod conformance;
+mod kit;
+mod line_transport;
+mod login;
+mod privacy;
+mod reads;
+mod routes;
+mod stream;
+mod text;
+mod writes;
