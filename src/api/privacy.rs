@@ -103,7 +103,8 @@ mod tests {
     use super::*;
 
     fn check(message: &str, expected: &str) {
-        let known = [(Path::new("/home/ann/p"), "<project>"), (Path::new("/home/ann/p/f x"), "<feature>")];
+        let known =
+            [(Path::new("/home/ann/p"), "<project>"), (Path::new("/home/ann/p/f x"), "<feature>")];
         let remote = Privacy::new(Peer::Bearer, known.into_iter());
         assert_eq!(remote.text(message), expected);
         assert_eq!(Privacy::new(Peer::Local, known.into_iter()).text(message), message);
@@ -111,7 +112,10 @@ mod tests {
 
     #[test]
     fn messages_name_no_place_on_this_machine() {
-        check("cannot write /home/ann/p/.kittify/x: denied", "cannot write <project>/.kittify/x: denied");
+        check(
+            "cannot write /home/ann/p/.kittify/x: denied",
+            "cannot write <project>/.kittify/x: denied",
+        );
         check("/home/ann/p/f x is gone", "<feature> is gone");
         check("\"/home/bob/s\" (/run/user/7), then", "\"<path>\" (<path>), then");
         check("at=/var/x:/etc", "at=<path>:<path>");

@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::{ListenArgs, RunArgs};
 use super::error::ErrorKind;
-use super::{CliError, Context, Verdict, surveying};
+use super::{CliError, Context, Verdict, places};
 use crate::daemon::config::{Config, ConfigError};
 use crate::daemon::{Ending, StartError};
 use crate::host::{Host, HostConfig, HostError};
@@ -24,7 +24,7 @@ pub(super) fn run(args: RunArgs, context: &mut Context) -> Result<Verdict, CliEr
 /// Sends the log to stderr.
 pub(super) fn start_log(listen: &ListenArgs) -> Result<(), CliError> {
     let configured = || {
-        let home = surveying::home().ok()?;
+        let home = places::home().ok()?;
         let file = listen.config.clone().unwrap_or_else(|| home.config_file());
         Config::load(&file).ok()?.log
     };
@@ -111,13 +111,21 @@ pub(super) fn explain(error: HostError) -> CliError {
 /// Completes when the user or the system asks this process to end.
 pub(super) fn signalled() -> Result<impl Future<Output = ()>, CliError> {
     use signal_hook::consts::{SIGINT, SIGTERM};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     let failed = |error| CliError::io("cannot wait for signals", error);
+    // The first signal asks; the second one finds its default action, and ends at once.
+    let asked = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&asked))
+            .map_err(failed)?;
+    }
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let wait = move || {
-        // The first one asks; a second one finds the default action, and ends at once.
         let _ = signals.forever().next();
-        drop(signals);
+        asked.store(true, Ordering::Relaxed);
         let _ = sender.send(());
     };
     std::thread::Builder::new().name("signals".into()).spawn(wait).map_err(failed)?;

@@ -4,14 +4,14 @@ use serde_json::value::RawValue;
 
 use super::args::ScanArgs;
 use super::render::{Line, Page, Tone, mark};
-use super::{CliError, Context, Verdict, surveying};
+use super::{CliError, Context, Verdict, places, surveying};
 use crate::cli::error::ErrorKind;
 use crate::daemon::write_once;
 use crate::survey::{FeatureSurvey, Found, Judged};
 
 pub(super) fn run(args: ScanArgs, context: &mut Context) -> Result<Verdict, CliError> {
     if args.write {
-        let home = surveying::home()?;
+        let home = places::home()?;
         let written = write_once(&home, &args.path, args.mission.clone().into());
         written.map_err(|error| {
             let message = error.to_string();

@@ -1,12 +1,12 @@
 //! One-shot surveys for commands: what the project says, how far a scan is, what went
 //! wrong.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::args::MissionArgs;
-use super::{CliError, Context};
+use super::{CliError, Context, places};
 use crate::cli::error::ErrorKind;
 use crate::daemon::{identity_of_path, kept_identity};
 use crate::index::ScanProgress;
@@ -19,14 +19,6 @@ use crate::survey::{Found, OneShot, SurveyError};
 /// How often a long scan says how far it is, on a terminal.
 const PROGRESS: Duration = Duration::from_millis(200);
 
-/// The home of this user's daemon, as the environment has it.
-pub(super) fn home() -> Result<Home, CliError> {
-    let base = std::env::var_os("DOSSIERD_HOME").map(PathBuf::from);
-    Home::resolve(base).map_err(|error| {
-        CliError::new(ErrorKind::Input, "the daemon's directories cannot be found").because(error)
-    })
-}
-
 /// How many threads may read and hash.
 pub(super) fn threads() -> usize {
     std::thread::available_parallelism().map_or(2, |n| n.get().min(16))
@@ -38,7 +30,7 @@ pub(super) fn survey(
     mission: MissionArgs,
     context: &mut Context,
 ) -> Result<Found, CliError> {
-    let home = home().ok();
+    let home = places::home().ok();
     let load = loader(home.as_ref());
     let shown = Mutex::new((Instant::now(), &mut context.output));
     let progress = |progress: ScanProgress| {

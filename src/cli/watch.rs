@@ -1,10 +1,11 @@
 //! `dossierd watch`: run the daemon, register a path, print what happens. If a daemon runs
 //! already, it is used.
 
-use super::args::{AddArgs, TailArgs, WatchArgs};
+use super::args::{TailArgs, WatchArgs};
 use super::error::ErrorKind;
 use super::output::Output;
 use super::render::event::event;
+use super::route::Route;
 use super::run::{announce, end, explain, signalled, start, start_log};
 use super::{CliError, Context, Verdict, add, tail};
 use crate::daemon::StartError;
@@ -79,8 +80,16 @@ fn print(
 /// Another daemon runs: registers with it, and follows it.
 fn join(args: WatchArgs, context: &mut Context) -> Result<Verdict, CliError> {
     context.output.note("a daemon is running already, and is used");
-    add::run(AddArgs::quiet(args.path, args.mission), context)?;
-    tail::run(TailArgs::all(args.json), context)
+    add::register(&args.path, args.mission, context)?;
+    let status: serde_json::Value = context.client()?.ask(&Route::get("/api/status"))?.parse()?;
+    let socket = context.socket_path()?.display().to_string();
+    if args.json {
+        let ready = serde_json::json!({ "ready": true, "http": status["http"], "socket": socket });
+        context.output.json(ready.to_string().as_bytes())?;
+    }
+    let everything =
+        TailArgs { feature: None, all: true, types: Vec::new(), since: None, json: args.json };
+    tail::run(everything, context)
 }
 
 fn refused(error: &CommandError) -> CliError {

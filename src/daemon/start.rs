@@ -16,14 +16,11 @@ use super::config::{Config, ConfigError};
 use super::engine::{Ending, Engine, Event, Parts};
 use super::feed::Feed;
 use super::handle::DaemonHandle;
+use super::identities::project_loader;
 use super::job::JobEnvironment;
 use super::journal::Journal;
 use super::sequence::EventIds;
 use super::workers;
-use crate::dossier::Digest;
-use crate::platform::user;
-use crate::project::ProjectContext;
-use crate::project::identity::{GeneratedIdentity, default_node_id};
 use crate::store::{
     Home, HomeError, InstanceLock, LamportClock, LockError, RegistryFile, StoreError,
 };
@@ -181,8 +178,7 @@ impl Daemon {
     /// Stops and waits until everything is written.
     pub fn stop(self) -> Ending {
         self.ask_to_stop();
-        let ending =
-            self.ended.recv().unwrap_or_else(|_| Ending::Failed("the loop panicked".into()));
+        let ending = self.engine.join();
         drop((self.handle, self.events));
         for thread in self.threads {
             // A panic has been reported already.

@@ -51,7 +51,8 @@ async fn local_peers_see_where_things_are() {
     }
     let twins = World::new([Plan::new("a", "t").view(), Plan::new("b", "t").view()]);
     let target = "/api/dossier/drift?feature=t";
-    let seen = twins.ask(local(request(Method::GET, target, ""))).await.problem("feature-ambiguous");
+    let seen =
+        twins.ask(local(request(Method::GET, target, ""))).await.problem("feature-ambiguous");
     assert!(seen["candidates"][0]["dir"].as_str().expect("text").starts_with(SECRET_PLACE));
     let unseen = twins.get(target).await.problem("feature-ambiguous");
     assert_eq!(unseen["candidates"][0].get("dir"), None);

@@ -22,9 +22,9 @@ use crate::api::select::select;
 use crate::api::service::{Api, command_problem, feature_problem};
 use crate::daemon::view::{FeatureView, RootView, View, WatchState};
 use crate::dossier::Timestamp;
-use crate::dossier::record::StepSource;
 use crate::dossier::completeness::CompletenessStatus;
 use crate::dossier::drift::{ParityStatus, Severity};
+use crate::dossier::record::StepSource;
 
 #[derive(Serialize)]
 struct Listing<'a> {
@@ -121,9 +121,11 @@ pub(in crate::api) async fn unregister(api: &Api, call: &Call) -> Result<Respons
 pub(in crate::api) async fn rescan(api: &Api, call: &Call) -> Result<Response, Problem> {
     let reemit = call.members(&["reemit"])?.flag("reemit")?.unwrap_or(false);
     let feature = select(&api.handle.view(), Some(&call.segment), call.peer)?;
-    let scanned = api.handle.rescan(feature.id.clone(), reemit).await.map_err(|error| {
-        feature_problem(error, "reemit", &api.handle.view(), &feature.slug)
-    })?;
+    let scanned = api
+        .handle
+        .rescan(feature.id.clone(), reemit)
+        .await
+        .map_err(|error| feature_problem(error, "reemit", &api.handle.view(), &feature.slug))?;
     Ok(overview::respond(&scanned, call.peer))
 }
 
@@ -135,9 +137,11 @@ pub(in crate::api) async fn set_step(api: &Api, call: &Call) -> Result<Response,
     }
     let step = members.text("step")?;
     let feature = select(&api.handle.view(), Some(&call.segment), call.peer)?;
-    let changed = api.handle.set_step(feature.id.clone(), step).await.map_err(|error| {
-        feature_problem(error, "step", &api.handle.view(), &feature.slug)
-    })?;
+    let changed = api
+        .handle
+        .set_step(feature.id.clone(), step)
+        .await
+        .map_err(|error| feature_problem(error, "step", &api.handle.view(), &feature.slug))?;
     Ok(overview::respond(&changed, call.peer))
 }
 

@@ -13,11 +13,11 @@ use crate::api::reply::{JSON, document};
 use crate::api::service::Api;
 use crate::daemon::view::{FeatureView, StoreState, WatchState};
 use crate::dossier::anomaly::Anomaly;
-use crate::dossier::record::{Counts, StepSource};
 use crate::dossier::baseline::Acceptance;
 use crate::dossier::completeness::{CompletenessStatus, Missing, StepReport};
 use crate::dossier::drift::{ParityStatus, Severity};
 use crate::dossier::parity::TreeHash;
+use crate::dossier::record::{Counts, StepSource};
 use crate::dossier::{Digest, Timestamp};
 
 /// Version of this document.

@@ -38,9 +38,9 @@ pub struct ListenArgs {
     #[arg(long, value_name = "HOST")]
     pub allowed_host: Vec<String>,
     /// What to log: error, warn, info, debug, trace, or directives such as
-    /// `info,dossierd::watch=debug`
-    #[arg(long, value_name = "FILTER", default_value = "info")]
-    pub log: String,
+    /// `info,dossierd::watch=debug` [default: the configuration's, else info]
+    #[arg(long, value_name = "FILTER")]
+    pub log: Option<String>,
     /// Write the log as JSON lines
     #[arg(long)]
     pub log_json: bool,
@@ -107,6 +107,12 @@ pub struct MissionArgs {
     /// Current step; takes precedence over meta.json. For a single feature only
     #[arg(long, value_name = "STEP")]
     pub step: Option<String>,
+}
+
+impl From<MissionArgs> for crate::daemon::OnceOptions {
+    fn from(args: MissionArgs) -> Self {
+        Self { mission_type: args.mission_type, step: args.step }
+    }
 }
 
 /// `scan`.

@@ -1,6 +1,5 @@
 //! Roots: where they are, which features they have, whether they are still there.
 
-use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -8,10 +7,8 @@ use std::time::Instant;
 use super::{Engine, TICK};
 use crate::daemon::feature::{Feature, GRACE};
 use crate::daemon::job::Whereabouts;
-use crate::daemon::root::path_id;
 use crate::daemon::view::WatchState;
 use crate::dossier::RelPath;
-use crate::dossier::path::shown;
 use crate::project::root as project_root;
 use crate::store::RootKind;
 use crate::survey::now as timestamp;
@@ -117,9 +114,10 @@ impl Engine {
         let root = &self.roots[index];
         let Some(at) = Whereabouts::new(dir, &root.project_root) else { return };
         let id = at.id.clone();
+        let explicit_step = root.registered.steps.get(&at.slug).cloned();
         let mut feature = Feature::new(at, root.registered.id.clone(), self.next_safety(&id, now));
         feature.registered_mission.clone_from(&root.registered.mission_type);
-        feature.explicit_step = root.registered.steps.get(&at.slug).cloned();
+        feature.explicit_step = explicit_step;
         self.by_dir.insert(dir.to_path_buf(), id.clone());
         self.features.insert(id, feature);
         self.publish = true;
