@@ -18,4 +18,4 @@ pub mod view;
 mod workers;
 
 pub use engine::Ending;
-pub use start::{Daemon, StartError, identity_of_path, project_loader};
+pub use start::{BackendFactory, Daemon, Setup, StartError, identity_of_path, project_loader};
