@@ -22,4 +22,4 @@ mod workers;
 pub use engine::Ending;
 pub use identities::{identity_of_path, kept_identity, project_loader};
 pub use once::{OnceError, OnceOptions, write_once};
-pub use start::{Daemon, StartError};
+pub use start::{BackendFactory, Daemon, Setup, StartError};

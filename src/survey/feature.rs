@@ -178,7 +178,10 @@ impl FeatureSurvey {
         let (context, other_context) = self.load_context(around);
         let scan = self.scan(assignment, around)?;
         let other_files = scan.as_ref().is_none_or(|scan| {
-            !scan.changed.is_empty() || !scan.removed.is_empty() || scan.rules_changed.is_some()
+            !scan.changed.is_empty()
+                || !scan.removed.is_empty()
+                || scan.notes_changed
+                || scan.rules_changed.is_some()
         });
         let inputs = (assignment.registered_mission.clone(), assignment.explicit_step.clone());
         let other_inputs = self.inputs.replace(inputs.clone()) != Some(inputs);
@@ -187,7 +190,7 @@ impl FeatureSurvey {
             Some(judged) if !again => Arc::clone(&judged.dossier),
             _ => Arc::new(self.assemble(assignment, &context, remembered)),
         };
-        let (answers, changed) = self.judge(dossier, &context, &assignment.tasks, again);
+        let (answers, changed) = self.judge(dossier, &context, assignment, again);
         Ok(Surveyed { scan, changed, answers })
     }
 
@@ -270,13 +273,19 @@ impl FeatureSurvey {
         &mut self,
         dossier: Arc<Dossier>,
         context: &ProjectContext,
-        tasks: &[Task],
+        assignment: &Assignment,
         other_dossier: bool,
     ) -> (Vec<Result<bool, TaskError>>, bool) {
         let key = baseline_key(&dossier, context);
         let branch = context.git.as_ref().and_then(|git| git.branch.clone());
-        let answers =
-            tasks.iter().map(|task| self.perform(task, &dossier, &key, context)).collect();
+        let answer = |task: &Task| match task {
+            // Nothing is there that anybody could have looked at and accepted.
+            Task::Capture { .. } if assignment.request.is_none() => Err(TaskError::Conflict(
+                "the feature directory is gone; there is nothing to accept".into(),
+            )),
+            _ => self.perform(task, &dossier, &key, context),
+        };
+        let answers = assignment.tasks.iter().map(answer).collect();
         let baseline = match &self.place {
             Some(place) => self.baselines.load(place, &key, branch.as_deref()),
             None => BaselineState::None,
