@@ -62,7 +62,8 @@ impl Cursor {
             self.after = page.last_id.or_else(|| self.after.take());
             let floor = self.later_than.as_deref();
             let lines = page.lines.into_iter().filter_map(Line::parse);
-            self.read.extend(lines.filter(|line| floor.is_none_or(|id| line.event_id.as_str() > id)));
+            self.read
+                .extend(lines.filter(|line| floor.is_none_or(|id| line.event_id.as_str() > id)));
         }
         Ok(())
     }

@@ -50,7 +50,10 @@ impl Blocking {
         };
         match tokio::time::timeout(self.deadline, done).await {
             Ok(Some(result)) => Ok(result),
-            Ok(None) => Err(Code::Internal.problem("a read failed in a way that it should not; see the log")),
+            Ok(None) => {
+                Err(Code::Internal
+                    .problem("a read failed in a way that it should not; see the log"))
+            }
             Err(_) => Err(Code::Busy
                 .problem(format!(
                     "no answer from the disk within {} s; try again",
@@ -79,7 +82,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_a_problem() {
-        let problem = Blocking::default().run(|| panic!("as tests do")).await;
-        assert_eq!(problem.map(|()| ()).expect_err("it panicked").code, "internal");
+        let problem = Blocking::default().run::<()>(|| panic!("as tests do")).await;
+        assert_eq!(problem.expect_err("it panicked").code, "internal");
     }
 }

@@ -117,9 +117,7 @@ impl Code {
                 S::UNPROCESSABLE_ENTITY,
                 "The artifact is no regular file, so it has no text",
             ),
-            Self::ArtifactUnknown => {
-                ("artifact-unknown", S::NOT_FOUND, "No artifact has this key")
-            }
+            Self::ArtifactUnknown => ("artifact-unknown", S::NOT_FOUND, "No artifact has this key"),
             Self::BadJson => {
                 ("bad-json", S::BAD_REQUEST, "The body is not the JSON that is expected")
             }
@@ -131,9 +129,7 @@ impl Code {
                 ("code-invalid", S::UNAUTHORIZED, "The code is unknown, used or too old")
             }
             Self::Conflict => ("conflict", S::CONFLICT, "It contradicts the current state"),
-            Self::EventUnknown => {
-                ("event-unknown", S::NOT_FOUND, "The event is not in the log")
-            }
+            Self::EventUnknown => ("event-unknown", S::NOT_FOUND, "The event is not in the log"),
             Self::FeatureAmbiguous => {
                 ("feature-ambiguous", S::CONFLICT, "Several features have this slug")
             }
@@ -143,9 +139,7 @@ impl Code {
             Self::FeatureUnknown => {
                 ("feature-unknown", S::NOT_FOUND, "No feature has this slug or id")
             }
-            Self::Internal => {
-                ("internal", S::INTERNAL_SERVER_ERROR, "The daemon could not do it")
-            }
+            Self::Internal => ("internal", S::INTERNAL_SERVER_ERROR, "The daemon could not do it"),
             Self::LocalOnly => {
                 ("local-only", S::FORBIDDEN, "This is answered over the Unix socket only")
             }
@@ -154,9 +148,7 @@ impl Code {
             }
             Self::NotFound => ("not-found", S::NOT_FOUND, "There is no such route"),
             Self::RootUnknown => ("root-unknown", S::NOT_FOUND, "No root has this id"),
-            Self::StaleRead => {
-                ("stale-read", S::GATEWAY_TIMEOUT, "The fresh read ran out of time")
-            }
+            Self::StaleRead => ("stale-read", S::GATEWAY_TIMEOUT, "The fresh read ran out of time"),
             Self::Stopping => ("stopping", S::SERVICE_UNAVAILABLE, "The daemon is stopping"),
             Self::SyncNotConfigured => {
                 ("sync-not-configured", S::CONFLICT, "No delivery is configured")

@@ -10,7 +10,11 @@ const TAG_DIGITS: usize = 32;
 
 /// Gives a successful whole answer to a GET its strong tag, and turns it into a 304 where
 /// the client has these bytes already.
-pub(super) fn conditional(method: &Method, request: &HeaderMap, mut response: Response) -> Response {
+pub(super) fn conditional(
+    method: &Method,
+    request: &HeaderMap,
+    mut response: Response,
+) -> Response {
     let Body::Full(bytes) = &response.body else { return response };
     if *method != Method::GET || response.status != StatusCode::OK {
         return response;
@@ -42,9 +46,9 @@ fn if_none_match(request: &HeaderMap, tag: &str) -> bool {
     request.get_all(header::IF_NONE_MATCH).iter().any(|line| {
         let Ok(line) = line.to_str() else { return false };
         // Our tags have no comma, so cutting a foreign one in two changes nothing.
-        line.split(',').map(str::trim).any(|item| {
-            item == "*" || item.strip_prefix("W/").unwrap_or(item) == tag
-        })
+        line.split(',')
+            .map(str::trim)
+            .any(|item| item == "*" || item.strip_prefix("W/").unwrap_or(item) == tag)
     })
 }
 

@@ -60,7 +60,9 @@ mod tests {
 
     #[test]
     fn distances() {
-        for (a, b, expected) in [("", "", 0), ("kitten", "sitting", 3), ("ab", "ba", 2), ("é", "", 1)] {
+        for (a, b, expected) in
+            [("", "", 0), ("kitten", "sitting", 3), ("ab", "ba", 2), ("é", "", 1)]
+        {
             assert_eq!(distance(a, b), expected, "{a} {b}");
         }
     }

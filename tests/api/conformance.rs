@@ -60,7 +60,10 @@ async fn each_route_is_described_and_nothing_else_is() {
         assert_eq!(of_kind("path"), open, "{name:?}");
         let is_public = operation.get("security").is_some_and(|s| s == &serde_json::json!([]));
         assert_eq!(is_public, route.access == Access::Public, "{name:?}");
-        assert_eq!(operation.get("requestBody").is_some(), matches!(route.method, Method::POST | Method::PUT));
+        assert_eq!(
+            operation.get("requestBody").is_some(),
+            matches!(route.method, Method::POST | Method::PUT)
+        );
     }
 }
 
@@ -132,22 +135,27 @@ fn conforms(api: &Value, template: &str, method: &Method, target: &str, answer: 
     let response = responses.get(&status).unwrap_or(&responses["default"]);
     let media_type = answer.header("content-type").split(';').next().unwrap_or_default();
     let content = response["content"].get(media_type);
-    let content = content.unwrap_or_else(|| panic!("{target}: {status} {media_type} is not described"));
+    let content =
+        content.unwrap_or_else(|| panic!("{target}: {status} {media_type} is not described"));
     if media_type.ends_with("json") {
-        check(api, &content["schema"], &answer.json(), target).unwrap_or_else(|fault| panic!("{fault}"));
+        check(api, &content["schema"], &answer.json(), target)
+            .unwrap_or_else(|fault| panic!("{fault}"));
     }
 }
 
 #[tokio::test]
 async fn answers_have_the_members_that_are_described() {
     let plan = Plan::new("f1", "001-alpha").accepted("main");
-    let plan = plan.faulty("bad", ErrorReason::Unreadable, "no").without("plan.md").file("x.md", "#");
+    let plan =
+        plan.faulty("bad", ErrorReason::Unreadable, "no").without("plan.md").file("x.md", "#");
     let world = World::new([plan.view()]);
     world.text.put("spec.md", Ok(b"changed".to_vec()));
     world.api.set_http("127.0.0.1:7717".parse().expect("an address"));
     let api = description(&world).await;
     for ((method, target, body, _), route) in happy().into_iter().zip(ROUTES) {
-        for asked in [local(request(method.clone(), target, body)), request(method.clone(), target, body)] {
+        for asked in
+            [local(request(method.clone(), target, body)), request(method.clone(), target, body)]
+        {
             conforms(&api, route.template, &method, target, &world.ask(asked).await);
         }
     }

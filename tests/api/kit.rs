@@ -8,9 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use dossierd::api::http::{Body, Peer, Request, Response, Service};
-use dossierd::api::ports::{
-    ArtifactText, EventLogs, LogFault, LogPage, Text, TextFault,
-};
+use dossierd::api::ports::{ArtifactText, EventLogs, LogFault, LogPage, Text, TextFault};
 use dossierd::api::token::Token;
 use dossierd::api::{Api, ApiConfig};
 use dossierd::daemon::command::{Command, CommandError, Registered};
@@ -22,9 +20,7 @@ use dossierd::daemon::view::{
 };
 use dossierd::dossier::artifact::RequiredStatus;
 use dossierd::dossier::assemble::{Sources, assemble};
-use dossierd::dossier::baseline::{
-    Baseline, BaselineKey, Capturable, CaptureContext, capture,
-};
+use dossierd::dossier::baseline::{Baseline, BaselineKey, Capturable, CaptureContext, capture};
 use dossierd::dossier::definition::MissionDefinition;
 use dossierd::dossier::drift::{BaselineState, compare};
 use dossierd::dossier::event::EventType;
@@ -215,12 +211,14 @@ impl Plan {
     }
 }
 
+type Content = Result<Vec<u8>, TextFault>;
+
 /// Files as the disk would give them, by path.
 #[derive(Default)]
-pub(crate) struct FakeText(pub(crate) Mutex<BTreeMap<Vec<u8>, Result<Vec<u8>, TextFault>>>);
+pub(crate) struct FakeText(Mutex<BTreeMap<Vec<u8>, Content>>);
 
 impl FakeText {
-    pub(crate) fn put(&self, name: &str, content: Result<Vec<u8>, TextFault>) {
+    pub(crate) fn put(&self, name: &str, content: Content) {
         self.0.lock().expect("not poisoned").insert(name.into(), content);
     }
 }
@@ -347,6 +345,7 @@ impl World {
             logs: Arc::clone(&logs) as Arc<dyn EventLogs>,
             clock: Arc::new(|| time(1000)),
             heartbeat,
+            places: vec![(PathBuf::from(SECRET_PLACE), "~")],
         });
         let world = Self {
             api: Arc::new(api),
@@ -409,7 +408,8 @@ impl World {
 }
 
 fn obey(view: &View, command: Command, refuse: impl Fn(&'static str) -> Option<CommandError>) {
-    let feature = |id: &str| view.features.get(id).cloned().ok_or(CommandError::NotFound(id.into()));
+    let feature =
+        |id: &str| view.features.get(id).cloned().ok_or(CommandError::NotFound(id.into()));
     let answer = |name, id: &str| refuse(name).map_or_else(|| feature(id), Err);
     match command {
         Command::Fresh { reply, .. } => drop(reply.send(refuse("fresh").map_or(Ok(()), Err))),

@@ -10,7 +10,8 @@ use dossierd::api::http::{Body, Peer, Request, Service};
 use dossierd::dossier::event::EventType;
 use http::{HeaderName, HeaderValue, Method};
 use tokio::io::{
-    AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf, split,
+    AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf,
+    split,
 };
 
 use crate::kit::{Answered, World, event, local, request, with_header};
@@ -89,7 +90,8 @@ impl Client {
     /// Sends a request; returns status and headers of the answer.
     async fn send(&mut self, asked: &Request) -> (u16, Vec<String>) {
         let peer = format!("{:?}", asked.peer).to_lowercase();
-        let query = if asked.query.is_empty() { String::new() } else { format!("?{}", asked.query) };
+        let query =
+            if asked.query.is_empty() { String::new() } else { format!("?{}", asked.query) };
         let mut text = format!("ask {peer} {} {}{query}\n", asked.method, asked.path);
         for (name, value) in &asked.headers {
             text += &format!("{name}={}\n", value.to_str().expect("text"));
@@ -143,7 +145,9 @@ async fn the_same_answers_come_over_another_transport() {
     world.api.set_http("127.0.0.1:7717".parse().expect("an address"));
     let mut client = Client::connect(&world);
     for (method, target, body, _) in happy().into_iter().filter(|case| !changes(case.1)) {
-        for asked in [local(request(method.clone(), target, body)), request(method.clone(), target, body)] {
+        for asked in
+            [local(request(method.clone(), target, body)), request(method.clone(), target, body)]
+        {
             let direct = Answered::of(world.api.answer(asked.clone()).await);
             let (status, headers, bytes) = client.ask(&asked).await;
             assert_eq!(status, direct.status.as_u16(), "{method} {target}");

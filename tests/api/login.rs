@@ -49,7 +49,9 @@ async fn the_page_has_nothing_inline_and_nothing_from_elsewhere() {
     assert_eq!(html.header("content-type"), "text/html; charset=utf-8");
     assert_eq!(html.header("cache-control"), "no-cache");
     let html = html.text();
-    for part in ["<style", "style=", "<script>", "javascript:", "http:", "https:", " onclick", " onload"] {
+    for part in
+        ["<style", "style=", "<script>", "javascript:", "http:", "https:", " onclick", " onload"]
+    {
         assert!(!html.contains(part), "{part} is in the page");
     }
     for name in ["app.js", "style.css", "icon.svg"] {
@@ -59,7 +61,17 @@ async fn the_page_has_nothing_inline_and_nothing_from_elsewhere() {
         assert!(!asset.bytes.is_empty());
     }
     let script = world.get("/static/app.js").await;
-    for part in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", "EventSource", "localStorage", "cookie"] {
+    for part in [
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "eval(",
+        "Function(",
+        "EventSource",
+        "localStorage",
+        "cookie",
+    ] {
         assert!(!script.text().contains(part), "{part} is in the script");
     }
 }

@@ -50,7 +50,9 @@ async fn filters_combine() {
     let page = world.get("/api/dossier/artifacts?class=input&required_only=true").await.ok();
     assert_eq!(page["filters_applied"], json!({"class": "input", "required_only": true}));
     assert_eq!(page["next_cursor"], Value::Null);
-    for bad in ["class=other", "present=yes", "limit=0", "limit=1001", "cursor=%21", "ignored=true&q=x"] {
+    for bad in
+        ["class=other", "present=yes", "limit=0", "limit=1001", "cursor=%21", "ignored=true&q=x"]
+    {
         let answer = world.get(&format!("/api/dossier/artifacts?{bad}")).await;
         answer.problem("bad-parameter");
     }
@@ -102,7 +104,13 @@ async fn an_etag_lives_as_long_as_its_bytes() {
     let world = World::new([plan.view()]);
     let target = "/api/dossier/artifacts?class=input";
     let first = world.get(target).await;
-    let asked = || with_header(request(Method::GET, target, ""), "if-none-match", &format!("\"x\", W/{}", first.header("etag")));
+    let asked = || {
+        with_header(
+            request(Method::GET, target, ""),
+            "if-none-match",
+            &format!("\"x\", W/{}", first.header("etag")),
+        )
+    };
     assert_eq!(world.ask(asked()).await.status, StatusCode::NOT_MODIFIED);
     // A new view with the same content still has the same bytes, other content has not.
     world.views.store(crate::kit::view([plan.view()]).into());
@@ -136,13 +144,17 @@ async fn the_overview_says_what_is_missing() {
 #[tokio::test]
 async fn drift_is_counted_and_named() {
     let plan = Plan::new("f1", "001-alpha").accepted("main");
-    let moved = plan.without("spec.md").without("plan.md").file("plan.md", "new").file("more.md", "m");
+    let moved =
+        plan.without("spec.md").without("plan.md").file("plan.md", "new").file("more.md", "m");
     let world = World::new([moved.view()]);
     let overview = world.get("/api/dossier/overview").await.ok();
     assert_eq!(overview["parity_status"], "drifted");
     let drift = &overview["drift"];
     assert_eq!(drift["severity"], "error");
-    assert_eq!([&drift["added"], &drift["removed"], &drift["changed"], &drift["moved"]], [1, 1, 1, 0]);
+    assert_eq!(
+        [&drift["added"], &drift["removed"], &drift["changed"], &drift["moved"]],
+        [1, 1, 1, 0]
+    );
     assert_eq!(overview["baseline"]["accepted"], true);
     assert_eq!(overview["baseline"]["note"], "as agreed");
     let named = world.get("/api/dossier/drift").await.ok();
@@ -191,7 +203,8 @@ async fn features_come_by_slug_then_id() {
         Plan::new("a", "002").view(),
     ]);
     let listing = world.get("/api/features").await.ok();
-    let ids: Vec<_> = listing["features"].as_array().expect("a list").iter().map(|f| &f["id"]).collect();
+    let ids: Vec<_> =
+        listing["features"].as_array().expect("a list").iter().map(|f| &f["id"]).collect();
     assert_eq!(ids, ["c", "a", "b"]);
     assert_eq!(listing["roots"][0]["kind"], "project");
     assert_eq!(listing["health"]["ready"], true);

@@ -77,7 +77,8 @@ async fn reads_with_fresh_ask_the_loop_first() {
         }
         let target = route.template.replace("{artifact_key}", "input.spec.main");
         let before = world.asked.lock().expect("not poisoned").len();
-        let answer = world.ask(local(request(Method::GET, &format!("{target}?fresh=true"), ""))).await;
+        let answer =
+            world.ask(local(request(Method::GET, &format!("{target}?fresh=true"), ""))).await;
         assert_eq!(answer.status, StatusCode::OK, "{target} {}", answer.text());
         let asked = world.asked.lock().expect("not poisoned").len();
         assert_eq!(asked, before + 1, "{target}");
@@ -210,13 +211,17 @@ async fn problems_say_what_would_work() {
     let unknown = world.get("/api/dossier/drift?feature=001-alpa").await.problem("feature-unknown");
     assert!(unknown["detail"].as_str().expect("text").contains("\"001-alpha\""), "{unknown}");
     let twins = world.get("/api/dossier/drift?feature=twin").await.problem("feature-ambiguous");
-    let ids: Vec<_> = twins["candidates"].as_array().expect("a list").iter().map(|c| &c["id"]).collect();
+    let ids: Vec<_> =
+        twins["candidates"].as_array().expect("a list").iter().map(|c| &c["id"]).collect();
     assert_eq!(ids, ["f2", "f3"]);
     let parameter = world.get("/api/dossier/drift?feature=f1&feature=f1").await;
     assert_eq!(parameter.problem("bad-parameter")["parameter"], "feature");
     let gone = world.get("/api/dossier/artifacts/artifact.latin_md?feature=f1").await;
     let gone = gone.problem("artifact-gone");
-    assert_eq!((gone["error_reason"].as_str(), gone["error_detail"].as_str()), (Some("invalid_format"), Some("byte 3")));
+    assert_eq!(
+        (gone["error_reason"].as_str(), gone["error_detail"].as_str()),
+        (Some("invalid_format"), Some("byte 3"))
+    );
     world.refuse("fresh", CommandError::Timeout("slow".into()));
     let stale = world.get("/api/features?fresh=true").await;
     assert_eq!((stale.status.as_u16(), stale.header("retry-after")), (504, "1"));
@@ -229,6 +234,7 @@ async fn streams_are_announced() {
     assert!(is_stream("follow=true") && is_stream("feature=x&follow=true"));
     assert!(!is_stream("") && !is_stream("follow=false") && !is_stream("follow=true&x=1"));
     assert!(!world.api.is_stream(&Method::GET, "/api/features", "follow=true"));
-    let answer = world.api.answer(request(Method::GET, "/api/dossier/events?follow=true", "")).await;
+    let answer =
+        world.api.answer(request(Method::GET, "/api/dossier/events?follow=true", "")).await;
     assert!(matches!(answer.body, Body::Stream(_)));
 }

@@ -89,7 +89,10 @@ async fn pages_of_the_log() {
     let end = page(&format!("&since={}", id(18))).await;
     assert_eq!(end, (vec![], json!(id(18)), json!(false)));
     world.get("/api/dossier/events").await.problem("feature-needed");
-    world.get(&format!("/api/dossier/events?feature=a&since={}", id(1))).await.problem("event-unknown");
+    world
+        .get(&format!("/api/dossier/events?feature=a&since={}", id(1)))
+        .await
+        .problem("event-unknown");
     for bad in ["since=x", "type=x", "limit=0", "limit=10001", "follow=true&limit=5"] {
         world.get(&format!("/api/dossier/events?feature=a&{bad}")).await.problem("bad-parameter");
     }
@@ -198,7 +201,8 @@ async fn server_sent_events() {
     let published = event(1, "b", EventType::ParityDriftDetected);
     world.publish(std::slice::from_ref(&published));
     let line = std::str::from_utf8(&published.line).expect("UTF-8");
-    let expected = format!("id: {}\nevent: MissionDossierParityDriftDetected\ndata: {line}\n\n", id(1));
+    let expected =
+        format!("id: {}\nevent: MissionDossierParityDriftDetected\ndata: {line}\n\n", id(1));
     assert_eq!(next(&mut stream).await, Some(expected));
 }
 

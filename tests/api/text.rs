@@ -17,7 +17,10 @@ async fn text_as_indexed() {
     assert_eq!(artifact["media_type_hint"], "markdown");
     assert_eq!(artifact["stale"], false);
     assert!(artifact.get("current_hash_sha256").is_none());
-    assert_eq!([&artifact["content_truncated"], &artifact["truncation_notice"]], [&json!(false), &Value::Null]);
+    assert_eq!(
+        [&artifact["content_truncated"], &artifact["truncation_notice"]],
+        [&json!(false), &Value::Null]
+    );
 }
 
 #[tokio::test]
@@ -51,7 +54,10 @@ async fn over_five_mebibytes_there_is_a_notice_instead() {
     assert_eq!(whole["content"].as_str().map(str::len), Some(5 * 1024 * 1024));
     world.text.put("spec.md", Ok(vec![b'x'; 5 * 1024 * 1024 + 1]));
     let cut = world.get(SPEC).await.ok();
-    assert_eq!([&cut["content"], &cut["content_truncated"], &cut["stale"]], [&Value::Null, &json!(true), &json!(true)]);
+    assert_eq!(
+        [&cut["content"], &cut["content_truncated"], &cut["stale"]],
+        [&Value::Null, &json!(true), &json!(true)]
+    );
     assert!(cut["truncation_notice"].as_str().expect("text").contains("5242881 bytes"));
 }
 
@@ -62,7 +68,10 @@ async fn raw_text_is_a_download_of_plain_text() {
     let raw = world.get("/api/dossier/artifacts/artifact.evil_html?raw=true").await;
     assert_eq!(raw.text(), "<script>");
     assert_eq!(raw.header("content-type"), "text/plain; charset=utf-8");
-    assert_eq!(raw.header("content-disposition"), "attachment; filename=\"artifact.evil_html.txt\"");
+    assert_eq!(
+        raw.header("content-disposition"),
+        "attachment; filename=\"artifact.evil_html.txt\""
+    );
 }
 
 #[tokio::test]
@@ -101,7 +110,8 @@ async fn a_row_that_is_not_present_gives_no_text_whatever_the_disk_says() {
 #[tokio::test]
 async fn no_path_leads_anywhere() {
     let world = World::simple();
-    for key in ["..%2f..%2fetc%2fpasswd", "spec.md", "%2e%2e", "..", "a%00b", "input.spec.main%2f"] {
+    for key in ["..%2f..%2fetc%2fpasswd", "spec.md", "%2e%2e", "..", "a%00b", "input.spec.main%2f"]
+    {
         let answer = world.get(&format!("/api/dossier/artifacts/{key}")).await;
         assert_eq!(answer.status.as_u16(), 404, "{key}");
     }

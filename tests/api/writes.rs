@@ -24,7 +24,12 @@ async fn commands_carry_what_was_asked() {
             &["Register", "\"/a b\"", "Some(\"research\")", "Some(\"scoping\")"][..],
         ),
         (Method::POST, "/api/features/f1/rescan", "", &["Rescan", "\"f1\"", "reemit: false"]),
-        (Method::PUT, "/api/features/001-alpha/step", r#"{"step": null}"#, &["SetStep", "\"f1\"", "step: None"]),
+        (
+            Method::PUT,
+            "/api/features/001-alpha/step",
+            r#"{"step": null}"#,
+            &["SetStep", "\"f1\"", "step: None"],
+        ),
         (
             Method::POST,
             "/api/dossier/baseline?feature=001-alpha",
@@ -103,7 +108,8 @@ async fn only_a_feature_that_is_a_root_itself_is_unregistered_by_its_name() {
     own.root_id = "root-f".into();
     let world = World::new([Plan::new("f1", "001-alpha").view(), own.view()]);
     for id in ["root-f", "f2", "002-own"] {
-        let answer = world.ask(request(Method::DELETE, &format!("/api/features?id={id}"), "")).await;
+        let answer =
+            world.ask(request(Method::DELETE, &format!("/api/features?id={id}"), "")).await;
         assert_eq!(answer.ok(), json!({"removed": {"id": "root-f", "kind": "feature"}}), "{id}");
     }
     let kept = world.ask(request(Method::DELETE, "/api/features?id=001-alpha", "")).await;

@@ -72,11 +72,8 @@ pub(in crate::api) async fn get(api: &Api, call: &Call) -> Result<Response, Prob
     let plain = filters == Filters::default() && limit.is_none() && cursor.is_none();
     let render = || page(&feature, &filters, limit.unwrap_or(MAX_ROWS), cursor.as_deref());
     // The plain list is what almost everyone asks for.
-    let bytes = if plain {
-        feature.rendered.artifacts.get_or_init(render).clone()
-    } else {
-        render()
-    };
+    let bytes =
+        if plain { feature.rendered.artifacts.get_or_init(render).clone() } else { render() };
     Ok(Response::full(StatusCode::OK, JSON, bytes))
 }
 
@@ -113,8 +110,7 @@ fn after_key(cursor: &str) -> Result<String, Problem> {
         !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
     };
     key.filter(is_key).ok_or_else(|| {
-        let detail =
-            format!("{} is no cursor; use next_cursor of the page before", quoted(cursor));
+        let detail = format!("{} is no cursor; use next_cursor of the page before", quoted(cursor));
         bad_parameter("cursor", detail)
     })
 }
@@ -144,8 +140,7 @@ impl Filters {
                 row.wp_id.as_ref().is_some_and(|id| id.eq_ignore_ascii_case(wanted))
             })
             && self.step_id.as_ref().is_none_or(|wanted| row.step_id.as_ref() == Some(wanted))
-            && (self.required_only != Some(true)
-                || row.required_status == RequiredStatus::Required)
+            && (self.required_only != Some(true) || row.required_status == RequiredStatus::Required)
             && self.present.is_none_or(|present| row.is_present() == present)
             && wanted.is_none_or(|wanted| {
                 row.key.to_ascii_lowercase().contains(wanted)
@@ -162,7 +157,9 @@ mod tests {
     fn only_our_own_cursors_are_understood() {
         let key = "artifact.tasks.WP01-x_md";
         assert_eq!(after_key(&URL_SAFE_NO_PAD.encode(key)).expect("ours"), key);
-        for foreign in ["", "%", "abc=", &URL_SAFE_NO_PAD.encode("a/b"), &URL_SAFE_NO_PAD.encode([255])] {
+        for foreign in
+            ["", "%", "abc=", &URL_SAFE_NO_PAD.encode("a/b"), &URL_SAFE_NO_PAD.encode([255])]
+        {
             assert_eq!(after_key(foreign).expect_err(foreign).code, "bad-parameter");
         }
     }

@@ -42,17 +42,17 @@ pub(in crate::api) async fn capture(api: &Api, call: &Call) -> Result<Response, 
     }
     let feature = api.feature(call).await?;
     let captured = api.handle.capture(feature.id.clone(), note, paths).await;
-    let captured = captured.map_err(|error| {
-        feature_problem(error, "paths", &api.handle.view(), &feature.slug)
-    })?;
+    let captured = captured
+        .map_err(|error| feature_problem(error, "paths", &api.handle.view(), &feature.slug))?;
     Ok(status(StatusCode::CREATED, &document(&captured)))
 }
 
 pub(in crate::api) async fn clear(api: &Api, call: &Call) -> Result<Response, Problem> {
     let feature = api.feature(call).await?;
-    let cleared = api.handle.clear_baseline(feature.id.clone()).await.map_err(|error| {
-        feature_problem(error, "feature", &api.handle.view(), &feature.slug)
-    })?;
+    let cleared =
+        api.handle.clear_baseline(feature.id.clone()).await.map_err(|error| {
+            feature_problem(error, "feature", &api.handle.view(), &feature.slug)
+        })?;
     Ok(ok(&json!({ "cleared": cleared })))
 }
 

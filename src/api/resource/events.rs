@@ -42,9 +42,10 @@ pub(in crate::api) async fn get(api: &Api, call: &Call) -> Result<Response, Prob
         return Err(bad_parameter("limit", "limit has no meaning with follow=true; leave it out"));
     }
     // A client that comes back says where it was; its address still has the first place.
-    let last_seen = call.headers.get("last-event-id").map(|value| {
-        parse_id("Last-Event-ID", value.to_str().unwrap_or_default())
-    });
+    let last_seen = call
+        .headers
+        .get("last-event-id")
+        .map(|value| parse_id("Last-Event-ID", value.to_str().unwrap_or_default()));
     let since = last_seen.transpose()?.or(since);
     follow(api, call, types, since).await
 }
@@ -66,10 +67,8 @@ async fn follow(
         Some(since) => {
             let (logs, features) = (Arc::clone(&api.logs), followed(&view, only.as_deref()));
             let asked = since.clone();
-            let opened = api
-                .blocking
-                .run(move || Backlog::open(logs.as_ref(), features, &since))
-                .await?;
+            let opened =
+                api.blocking.run(move || Backlog::open(logs.as_ref(), features, &since)).await?;
             Some(opened.map_err(|fault| log_problem(&fault, Some(&asked)))?)
         }
     };
@@ -180,7 +179,9 @@ fn log_problem(fault: &LogFault, since: Option<&str>) -> Problem {
             "no event of the log has the id {}; read without since, from the beginning",
             quoted(since.unwrap_or_default())
         )),
-        LogFault::Io(message) => Code::Internal.problem(format!("the log cannot be read: {message}")),
+        LogFault::Io(message) => {
+            Code::Internal.problem(format!("the log cannot be read: {message}"))
+        }
     }
 }
 
@@ -246,7 +247,8 @@ mod tests {
         let id = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
         assert_eq!(parse_id("since", id).expect("a ULID"), id);
         assert_eq!(parse_id("since", &id.to_lowercase()).expect("a ULID"), id);
-        for bad in ["", "1", "01ARZ3NDEKTSV4RRFFQ69G5FA!", &format!("{id}0"), "ééééééééééééé"] {
+        for bad in ["", "1", "01ARZ3NDEKTSV4RRFFQ69G5FA!", &format!("{id}0"), "ééééééééééééé"]
+        {
             assert!(parse_id("since", bad).is_err(), "{bad}");
         }
     }

@@ -45,8 +45,7 @@ struct SubjectDigest {
 pub(in crate::api) async fn get(api: &Api, call: &Call) -> Result<Response, Problem> {
     let format = call.query.get("format").unwrap_or("json");
     if !matches!(format, "json" | "sha256sums" | "in-toto") {
-        let detail =
-            format!("format is {}; allowed are json, sha256sums, in-toto", quoted(format));
+        let detail = format!("format is {}; allowed are json, sha256sums, in-toto", quoted(format));
         return Err(bad_parameter("format", detail));
     }
     let feature = api.feature(call).await?;

@@ -26,7 +26,12 @@ pub(in crate::api) async fn get(api: &Api, call: &Call) -> Result<Response, Prob
     let mut out = Exposition::default();
     process(&mut out, api);
     index(&mut out, &view);
-    out.one("dossierd_followers", "gauge", "Streams that follow events.", api.handle.feed().followers() as f64);
+    out.one(
+        "dossierd_followers",
+        "gauge",
+        "Streams that follow events.",
+        api.handle.feed().followers() as f64,
+    );
     features(&mut out, &view);
     requests(&mut out, &api.counts);
     transport(&mut out, api);
@@ -45,13 +50,21 @@ fn index(out: &mut Exposition, view: &View) {
     let health = &view.health;
     for (name, help, value) in [
         ("dossierd_scans_total", "Scans run.", health.scans),
-        ("dossierd_event_losses_total", "Times that file-system events were lost.", health.overflows),
+        (
+            "dossierd_event_losses_total",
+            "Times that file-system events were lost.",
+            health.overflows,
+        ),
         (
             "dossierd_missed_events_total",
             "Differences that only a periodic scan found.",
             health.missed_events,
         ),
-        ("dossierd_fresh_timeouts_total", "Fresh reads that ran out of time.", health.fresh_timeouts),
+        (
+            "dossierd_fresh_timeouts_total",
+            "Fresh reads that ran out of time.",
+            health.fresh_timeouts,
+        ),
     ] {
         out.one(name, "counter", help, value as f64);
     }
@@ -83,7 +96,9 @@ fn features(out: &mut Exposition, view: &View) {
     out.one("dossierd_features_hidden", "gauge", help, hidden);
     type Value = fn(&FeatureView) -> f64;
     let gauges: [(&str, &str, Value); 4] = [
-        ("dossierd_feature_artifacts", "Artifacts of a feature.", |f| f.dossier.counts.total as f64),
+        ("dossierd_feature_artifacts", "Artifacts of a feature.", |f| {
+            f.dossier.counts.total as f64
+        }),
         ("dossierd_feature_missing_required", "Required artifacts that are missing.", |f| {
             f.dossier.missing.len() as f64
         }),

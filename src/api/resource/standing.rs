@@ -39,7 +39,11 @@ impl Standing {
     }
 
     /// The message to show with the drift.
-    pub(in crate::api) fn message(&self, feature: &FeatureView, privacy: &Privacy) -> Option<String> {
+    pub(in crate::api) fn message(
+        &self,
+        feature: &FeatureView,
+        privacy: &Privacy,
+    ) -> Option<String> {
         match self.detached {
             Some(since) => Some(format!(
                 "the feature's directory is gone since {since}; restore it, or unregister the feature"
