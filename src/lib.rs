@@ -10,6 +10,8 @@ pub mod cli;
 pub mod daemon;
 /// The pure core: values and functions over values, no clock, no disk.
 pub mod dossier;
+/// The running program: the daemon, the API and the listeners, put together.
+pub mod host;
 /// From disk to facts: walk, read, hash, cache, incremental re-index.
 pub mod index;
 /// The little that differs between operating systems.
@@ -20,5 +22,7 @@ pub mod project;
 pub mod server;
 /// Durable files: atomic replace, event log, snapshots, baselines.
 pub mod store;
+/// One feature from disk to judgement: scan, assemble, find the baseline, compare.
+pub mod survey;
 /// File-system events as hints: back-end, dirty set, settling, cookies.
 pub mod watch;

@@ -1,6 +1,25 @@
 //! The daemon: one loop owns all mutable state; readers get immutable views.
 
 pub mod command;
+pub mod config;
+mod emission;
+mod engine;
+mod feature;
 pub mod feed;
+mod fresh;
 pub mod handle;
+mod identities;
+mod job;
+mod journal;
+mod once;
+mod publish;
+mod root;
+mod sequence;
+mod start;
 pub mod view;
+mod workers;
+
+pub use engine::Ending;
+pub use identities::{identity_of_path, kept_identity, project_loader};
+pub use once::{OnceError, OnceOptions, write_once};
+pub use start::{Daemon, StartError};

@@ -121,7 +121,7 @@ pub struct Drift {
 }
 
 /// Which baseline there is to compare with.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BaselineState {
     /// None.
     None,

@@ -118,7 +118,7 @@ pub struct LogState {
     pub loose: BTreeSet<String>,
     /// Paths indexed under the correlation that is open, for full snapshots.
     open_scan: (String, BTreeSet<String>),
-    /// Every path that was ever indexed in this stream.
+    /// Every path of a required artifact that was ever indexed in this stream.
     pub ever: BTreeSet<String>,
 }
 
@@ -154,7 +154,9 @@ impl LogState {
         };
         self.open_scan.1.insert(path.clone());
         self.loose.insert(path.clone());
-        self.ever.insert(path.clone());
+        if entry.required_status == "required" {
+            self.ever.insert(path.clone());
+        }
         self.catalogue.insert(path, entry);
     }
 

@@ -36,6 +36,14 @@ pub struct RelPath(Arc<[u8]>);
 /// and `%` itself, so that the shown form can be decoded again.
 const SHOWN: &AsciiSet = &CONTROLS.add(b'%');
 
+/// A name or path for people and JSON: itself when it is UTF-8, else percent-encoded.
+pub fn shown(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(percent_encode(bytes, SHOWN).to_string()),
+    }
+}
+
 impl RelPath {
     /// Checks and takes over the bytes of a path.
     pub fn new(bytes: impl AsRef<[u8]>) -> Result<Self, RelPathError> {
@@ -70,10 +78,7 @@ impl RelPath {
     /// The form for people and JSON: the path itself when it is UTF-8, else
     /// percent-encoded (`%FF`).
     pub fn shown(&self) -> Cow<'_, str> {
-        match std::str::from_utf8(&self.0) {
-            Ok(text) => Cow::Borrowed(text),
-            Err(_) => Cow::Owned(percent_encode(&self.0, SHOWN).to_string()),
-        }
+        shown(&self.0)
     }
 
     /// The segments, in order.

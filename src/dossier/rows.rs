@@ -103,10 +103,6 @@ fn row(
         FileState::Faulty { .. } => None,
     };
     let (class, classified_by) = classify::classify(path, front, manifest);
-    let listed_step = || {
-        let step = manifest?.first_step(path)?;
-        definition?.mission.steps().get(step).cloned()
-    };
     let presence = match &facts.state {
         FileState::Text { sha256, .. } => Presence::Present(*sha256),
         FileState::Faulty { reason, detail, raw_sha256 } => Presence::Absent {
@@ -123,7 +119,7 @@ fn row(
         location: Location::File(path.clone()),
         size_bytes: facts.size_bytes,
         wp_id: classify::wp_id(path, front),
-        step_id: front.and_then(|f| f.step_id.clone()).or_else(listed_step),
+        step_id: classify::step_id(path, front, definition.map(Arc::as_ref)),
         required_status: if required { RequiredStatus::Required } else { RequiredStatus::Optional },
         presence,
         indexed_at: Some(facts.indexed_at),

@@ -211,7 +211,10 @@ impl<'a> Reader<'a> {
         self.stats.sha256_computed += 1;
         let sha256 = Digest(sha256.finalize().into());
         let state = match utf8.finish() {
-            None => self.text(sha256, &job.path, &beginning),
+            None => FileState::Text {
+                sha256,
+                extract: Arc::new((self.settings.extract_head)(&job.path, &beginning)),
+            },
             Some(offset) => invalid(offset, sha256),
         };
         let blake3 = blake3.map(|hasher| Digest(*hasher.finalize().as_bytes()));

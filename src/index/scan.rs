@@ -50,9 +50,10 @@ pub struct ScanSettings<'a> {
     pub gate: bool,
     /// Takes from a text what the core needs. Must depend on nothing but the bytes, the
     /// file name, and whether the file lies directly in the feature directory: a moved or
-    /// copied file with the same ones is not parsed again. Of a file over 1 MiB it gets the
-    /// first 64 KiB.
+    /// copied file with the same ones is not parsed again.
     pub extract: fn(&RelPath, &[u8]) -> Extract,
+    /// The same of a file over 1 MiB, of which it gets the first 64 KiB.
+    pub extract_head: fn(&RelPath, &[u8]) -> Extract,
     /// The clock, for `indexed_at`.
     pub now: &'a (dyn Fn() -> Timestamp + Sync),
     /// Set by others to end the scan early.

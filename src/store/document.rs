@@ -22,6 +22,19 @@ pub fn read_in(dir: &Dir, name: &OsStr, limit: u64) -> Result<Option<Vec<u8>>, S
     }
 }
 
+/// Reads the regular file at `path`; `None` if it or its directory is missing.
+pub fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(StoreError::io("open", path, ErrorKind::InvalidInput.into()));
+    };
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    match Dir::open(parent) {
+        Ok(dir) => read_in(&dir, name, limit),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StoreError::io("open the directory", parent, error)),
+    }
+}
+
 /// Reads an open file from where it stands, at most `limit` bytes.
 pub(super) fn read_open(file: &File, path: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
     let mut bytes = Vec::new();

@@ -20,6 +20,12 @@ use crate::platform::{Dir, NodeKind};
 const BASELINES: &str = "baselines";
 const MODE: u32 = 0o600;
 
+/// Under which name a project's files lie in the daemon's state: the first 16 hex digits of
+/// the SHA-256 of its path.
+pub fn project_id(project_root: &Path) -> String {
+    Digest::sha256(project_root.as_os_str().as_encoded_bytes()).short(16)
+}
+
 /// Where one feature's files are. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DossierDir {

@@ -20,7 +20,7 @@ pub mod registry;
 pub mod secret;
 
 pub use clock::LamportClock;
-pub use dossier_dir::DossierDir;
+pub use dossier_dir::{DossierDir, project_id};
 pub use error::StoreError;
 pub use event_log::{
     Appended, EventLog, LineBody, LogEvent, LogLine, LogReader, Position, Recovery, Segment,

@@ -66,6 +66,15 @@ pub fn read_secret(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     read_open(&file, path, LIMIT).map(Some)
 }
 
+/// Removes a secret of ours; one that is not there, or not ours, is left alone.
+pub fn remove_secret(path: &Path) -> Result<(), StoreError> {
+    let (dir, name) = open_parent(path)?;
+    match dir.facts(&name).at("look at", path)? {
+        Some(facts) if facts.owner == user::uid() => dir.remove_file(&name).at("remove", path),
+        _ => Ok(()),
+    }
+}
+
 fn not_ours(path: &Path, owner: Option<u32>) -> StoreError {
     let owner = owner.map_or_else(|| "somebody else".to_owned(), |uid| format!("uid {uid}"));
     let problem = format!("should hold a secret of ours and belongs to {owner}; remove it");

@@ -42,6 +42,7 @@ pub(super) fn settings() -> ScanSettings<'static> {
         threads: 2,
         gate: true,
         extract: nothing,
+        extract_head: nothing,
         now: &later,
         cancelled: &RUNS,
         progress: None,

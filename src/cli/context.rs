@@ -1,0 +1,36 @@
+//! What every command gets: the way out, and the way to the daemon.
+
+use std::path::PathBuf;
+
+use super::client::Client;
+use super::error::CliError;
+use super::output::Output;
+use super::places;
+
+/// Passed to every command.
+pub struct Context {
+    /// stdout and stderr.
+    pub output: Output,
+    /// `--socket`, if it was given.
+    pub socket: Option<PathBuf>,
+}
+
+impl Context {
+    /// A context for one run of the program.
+    pub fn new(output: Output, socket: Option<PathBuf>) -> Self {
+        Self { output, socket }
+    }
+
+    /// The socket to speak to: `--socket`, else the one in the runtime directory.
+    pub fn socket_path(&self) -> Result<PathBuf, CliError> {
+        match &self.socket {
+            Some(path) => Ok(path.clone()),
+            None => Ok(places::home()?.socket()),
+        }
+    }
+
+    /// A client of the daemon. Nothing is connected yet.
+    pub fn client(&self) -> Result<Client, CliError> {
+        Client::new(self.socket_path()?)
+    }
+}

@@ -1,0 +1,207 @@
+//! Directories, socket, token file and git: who else could get at them?
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+
+use super::Check;
+use crate::store::Home;
+
+/// The configuration, state and runtime directories.
+pub(super) fn directories(home: &Home) -> Vec<Check> {
+    [
+        ("configuration directory", home.config_dir()),
+        ("state directory", home.state_dir()),
+        ("runtime directory", home.runtime_dir()),
+    ]
+    .into_iter()
+    .map(|(name, path)| access(name, path, Wanted { kind: Kind::Directory, mode: 0o700 }))
+    .collect()
+}
+
+/// The socket.
+pub(super) fn socket(path: &Path) -> Check {
+    access("socket", path, Wanted { kind: Kind::Socket, mode: 0o600 })
+}
+
+/// The file with the token.
+pub(super) fn token_file(path: &Path) -> Check {
+    access("token file", path, Wanted { kind: Kind::File, mode: 0o600 })
+}
+
+/// git itself is not needed, but without it a checkout is hardly one.
+pub(super) fn git(path: Option<&OsStr>) -> Check {
+    let found = path
+        .map(std::env::split_paths)
+        .into_iter()
+        .flatten()
+        .map(|dir| dir.join(if cfg!(windows) { "git.exe" } else { "git" }))
+        .find(|program| program.is_file());
+    match found {
+        Some(program) => Check::ok("git", program.display().to_string()),
+        None => Check::warn(
+            "git",
+            "not found in PATH",
+            "dossierd reads repositories by itself; install git to work with them",
+        ),
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Directory,
+    File,
+    Socket,
+}
+
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Directory => "directory",
+            Self::File => "file",
+            Self::Socket => "socket",
+        }
+    }
+}
+
+/// What should be there.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    kind: Kind,
+    mode: u32,
+}
+
+fn access(name: &'static str, path: &Path, wanted: Wanted) -> Check {
+    let shown = path.display();
+    match std::fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_symlink() && wanted.kind == Kind::Directory => {
+            match std::fs::metadata(path) {
+                Ok(meta) => judge(name, path, wanted, &meta),
+                Err(error) => Check::fail(
+                    name,
+                    format!("{shown} is a link that leads nowhere: {error}"),
+                    "replace it by a directory",
+                ),
+            }
+        }
+        Ok(meta) => judge(name, path, wanted, &meta),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Check::warn(
+            name,
+            format!("{shown} does not exist"),
+            "the daemon makes it when it starts",
+        ),
+        Err(error) => Check::fail(
+            name,
+            format!("{shown} cannot be looked at: {error}"),
+            "give yourself access, or set DOSSIERD_HOME to a directory of your own",
+        ),
+    }
+}
+
+#[cfg(unix)]
+fn judge(name: &'static str, path: &Path, wanted: Wanted, meta: &std::fs::Metadata) -> Check {
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+
+    let shown = path.display();
+    let is_wanted = match wanted.kind {
+        Kind::Directory => meta.is_dir(),
+        Kind::File => meta.is_file(),
+        Kind::Socket => meta.file_type().is_socket(),
+    };
+    if !is_wanted {
+        let message = format!("{shown} is no {}", wanted.kind.as_str());
+        return Check::fail(name, message, "find out who put it there, and move it away");
+    }
+    let (owner, us) = (meta.uid(), rustix::process::geteuid().as_raw());
+    if owner != us {
+        let message = format!("{shown} belongs to uid {owner}, not to you (uid {us})");
+        return Check::fail(name, message, "find out who put it there, and move it away");
+    }
+    let mode = meta.mode() & 0o777;
+    let message = format!("{shown} has mode {mode:03o}");
+    let hint = format!("chmod {:03o} {shown}", wanted.mode);
+    if mode & 0o022 != 0 {
+        Check::fail(name, format!("{message}: others can change it"), hint)
+    } else if mode & 0o077 != 0 {
+        Check::warn(name, format!("{message}: others can look into it"), hint)
+    } else {
+        Check::ok(name, message)
+    }
+}
+
+#[cfg(not(unix))]
+fn judge(name: &'static str, path: &Path, wanted: Wanted, meta: &std::fs::Metadata) -> Check {
+    let is_wanted = match wanted.kind {
+        Kind::Directory => meta.is_dir(),
+        Kind::File | Kind::Socket => meta.is_file(),
+    };
+    let shown = path.display();
+    match is_wanted {
+        true => Check::ok(name, format!("{shown} is there")),
+        false => Check::fail(
+            name,
+            format!("{shown} is no {} (mode {:03o})", wanted.kind.as_str(), wanted.mode),
+            "find out who put it there, and move it away",
+        ),
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::super::CheckStatus;
+    use super::*;
+
+    fn chmod(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn modes_are_judged() {
+        let tmp = tempfile::tempdir().unwrap();
+        let token = tmp.path().join("token");
+        assert_eq!(token_file(&token).status, CheckStatus::Warn);
+        fs::write(&token, "x").unwrap();
+        for (mode, expected) in [
+            (0o600, CheckStatus::Ok),
+            (0o400, CheckStatus::Ok),
+            (0o640, CheckStatus::Warn),
+            (0o604, CheckStatus::Warn),
+            (0o620, CheckStatus::Fail),
+            (0o602, CheckStatus::Fail),
+        ] {
+            chmod(&token, mode);
+            let check = token_file(&token);
+            assert_eq!(check.status, expected, "{mode:o}");
+            let hint = check.hint.unwrap_or_default();
+            assert!(expected == CheckStatus::Ok || hint.starts_with("chmod 600 "), "{hint}");
+        }
+    }
+
+    #[test]
+    fn planted_things_fail() {
+        let tmp = tempfile::tempdir().unwrap();
+        let path = tmp.path().join("dossierd.sock");
+        fs::write(&path, "").unwrap();
+        assert_eq!(socket(&path).status, CheckStatus::Fail);
+        fs::remove_file(&path).unwrap();
+        let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        chmod(&path, 0o600);
+        assert_eq!(socket(&path).status, CheckStatus::Ok);
+        let link = tmp.path().join("token");
+        symlink(&path, &link).unwrap();
+        assert_eq!(token_file(&link).status, CheckStatus::Fail);
+    }
+
+    #[test]
+    fn git_is_looked_for_in_path() {
+        let tmp = tempfile::tempdir().unwrap();
+        assert_eq!(git(None).status, CheckStatus::Warn);
+        assert_eq!(git(Some(tmp.path().as_os_str())).status, CheckStatus::Warn);
+        fs::write(tmp.path().join("git"), "").unwrap();
+        assert_eq!(git(Some(tmp.path().as_os_str())).status, CheckStatus::Ok);
+    }
+}

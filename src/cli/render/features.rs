@@ -1,0 +1,250 @@
+//! All roots and features: `list`, `status` without a feature, `add`.
+
+use std::cmp::Reverse;
+
+use super::{Line, Page, Table, Tone, mark, moment, plural};
+use crate::cli::wire::{FeatureRow, Features, Health, Registered, Root, Watch};
+
+/// `dossierd list`.
+pub fn list(features: &Features) -> Page {
+    if features.roots.is_empty() {
+        return nothing_registered();
+    }
+    let mut table = Table::new(&["ID", "KIND", ">FEATURES", "WATCH", "PATH"]);
+    for root in &features.roots {
+        table.row([
+            root.id.as_str().into(),
+            root.kind.as_str().into(),
+            root.features.to_string().into(),
+            mark::watch(&root.watch.state),
+            Line::plain(root_path(root)),
+        ]);
+    }
+    let mut page = table.page();
+    for root in &features.roots {
+        if let Some(reason) = watch_reason(&root.watch) {
+            page.gap();
+            page.line(Line::plain(root_path(root)).text(": ").text(reason));
+        }
+    }
+    page
+}
+
+/// `dossierd status` without a feature: those that need attention first.
+pub fn status(features: &Features) -> Page {
+    let mut page = Page::new();
+    if features.features.is_empty() {
+        page.append(nothing_registered());
+    } else {
+        page.append(rows(&features.features));
+    }
+    page.gap();
+    page.append(health(&features.health, &features.features));
+    page
+}
+
+/// `dossierd add`.
+pub fn registered(registered: &Registered) -> Page {
+    let verb = if registered.already { "already registered:" } else { "registered" };
+    let root = &registered.root;
+    let mut page = Page::new();
+    page.line(
+        Line::plain(format!("{verb} {} ", root.kind)).tone(Tone::Strong, root_path(root)).text(
+            format!(" with {}", plural(registered.features.len() as u64, "feature", "features")),
+        ),
+    );
+    if !registered.features.is_empty() {
+        page.gap();
+        page.append(rows(&registered.features));
+    }
+    page
+}
+
+/// Where a root lies; its id when that is not told.
+pub fn root_path(root: &Root) -> String {
+    root.path.as_ref().map_or_else(|| root.id.clone(), |path| path.0.display().to_string())
+}
+
+/// Why something is not watched live, in words.
+pub fn watch_reason(watch: &Watch) -> Option<String> {
+    match (&watch.reason, &watch.since) {
+        (Some(reason), _) => Some(match watch.unwatched {
+            Some(count) => {
+                format!("{} polled: {reason}", plural(count, "directory is", "directories are"))
+            }
+            None => reason.clone(),
+        }),
+        (None, Some(since)) => Some(format!("the directory is gone since {}", moment(since))),
+        (None, None) => None,
+    }
+}
+
+fn nothing_registered() -> Page {
+    Page::from(Line::plain("nothing is registered; register a project with `dossierd add PATH`"))
+}
+
+fn rows(features: &[FeatureRow]) -> Page {
+    let mut sorted: Vec<&FeatureRow> = features.iter().collect();
+    sorted.sort_by_key(|row| (Reverse(urgency(row)), row.slug.clone(), row.id.clone()));
+    let mut table = Table::new(&[
+        "FEATURE",
+        "STEP",
+        "COMPLETENESS",
+        ">MISSING",
+        "PARITY",
+        "WATCH",
+        ">ARTIFACTS",
+    ]);
+    for row in &sorted {
+        table.row([
+            name(row, &sorted),
+            row.current_step.as_deref().unwrap_or("–").into(),
+            mark::completeness(&row.completeness_status),
+            number(row.missing_required_count),
+            mark::parity(&row.parity_status),
+            mark::watch(&row.watch.state),
+            row.artifact_total.to_string().into(),
+        ]);
+    }
+    table.page()
+}
+
+/// The slug, with what tells it from others of the same slug.
+fn name(row: &FeatureRow, all: &[&FeatureRow]) -> Line {
+    let line = Line::toned(Tone::Strong, &row.slug);
+    if all.iter().filter(|other| other.slug == row.slug).count() < 2 {
+        return line;
+    }
+    let branch = row.branch.as_ref().map(|branch| format!(" on {branch}")).unwrap_or_default();
+    line.tone(Tone::Faint, format!(" ({}{branch})", row.id))
+}
+
+fn number(count: u64) -> Line {
+    match count {
+        0 => Line::toned(Tone::Faint, "0"),
+        count => Line::toned(Tone::Bad, count.to_string()),
+    }
+}
+
+/// How soon a person should look: the sum of what is wrong, each worse than all below it.
+fn urgency(row: &FeatureRow) -> u32 {
+    let severity = match row.severity.as_deref() {
+        Some("error") => 3,
+        Some("warning") => 2,
+        Some(_) => 1,
+        None => 0,
+    };
+    let parity = match row.parity_status.as_str() {
+        "error" => 4,
+        "drifted" => 3,
+        "moved" => 2,
+        "baseline_rejected" => 1,
+        _ => 0,
+    };
+    let completeness = match row.completeness_status.as_str() {
+        "complete" => 0,
+        "incomplete" => 2,
+        _ => 1,
+    };
+    let watch = match row.watch.state.as_str() {
+        "detached" => 2,
+        "partial" | "polling" => 1,
+        _ => 0,
+    };
+    ((parity * 4 + severity) * 4 + completeness) * 4 + watch
+}
+
+fn health(health: &Health, features: &[FeatureRow]) -> Page {
+    let mut page = Page::new();
+    let state = if health.ready { "ready" } else { "still scanning" };
+    let mut daemon = Line::plain(format!("daemon {} {state}", health.version));
+    if let Some(started) = &health.started_at {
+        daemon = daemon.text(format!(", running since {}", moment(started)));
+    }
+    daemon = daemon.text(format!(
+        ", {}, {}",
+        plural(features.len() as u64, "feature", "features"),
+        plural(health.scans, "scan", "scans")
+    ));
+    page.line(daemon);
+    if let Some(fault) = &health.watch_fault {
+        page.line(mark::severity("error").text(" nothing can be watched: ").text(fault));
+    }
+    let mut counts = Vec::new();
+    if health.overflows > 0 {
+        counts.push(format!("file events were lost {}", plural(health.overflows, "time", "times")));
+    }
+    if health.missed_events > 0 {
+        let found = plural(health.missed_events, "change was", "changes were");
+        counts.push(format!("{found} only found by a rescan"));
+    }
+    if health.fresh_timeouts > 0 {
+        let reads = plural(health.fresh_timeouts, "fresh read", "fresh reads");
+        counts.push(format!("{reads} ran out of time"));
+    }
+    if !counts.is_empty() {
+        page.line(mark::severity("info").text(format!(" {}", counts.join("; "))));
+    }
+    for warning in &health.warnings {
+        page.line(mark::severity("warning").text(" ").text(warning));
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document() -> Features {
+        serde_json::from_str(
+            r#"{"roots":[{"id":"r1","kind":"project","watch":{"state":"partial","unwatched":2,"reason":"raise fs.inotify.max_user_watches"},
+                "features":3,"path":"/w/shop"},{"id":"r2","kind":"feature","watch":{"state":"live"},"features":1,"path":[47,255]}],
+              "features":[
+              {"id":"f1","slug":"a-fine","current_step":"done","completeness_status":"complete","parity_status":"in_sync","watch":{"state":"live"},"artifact_total":12},
+              {"id":"f2","slug":"b-open","current_step":"plan","completeness_status":"incomplete","parity_status":"no_baseline","missing_required_count":2,"watch":{"state":"live"},"artifact_total":3},
+              {"id":"f3","slug":"c\u001b[31m","completeness_status":"unknown","parity_status":"drifted","severity":"warning","watch":{"state":"polling"},"artifact_total":1}],
+              "health":{"ready":true,"version":"0.1.0","started_at":"2026-11-22T14:03:07.000001Z","scans":7,"overflows":1,"warnings":["config.yaml: unknown key"]}}"#,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn what_needs_attention_comes_first() {
+        let expected = "\
+FEATURE      STEP  COMPLETENESS  MISSING  PARITY         WATCH      ARTIFACTS
+c\\u{1b}[31m  –     ? unknown           0  ≠ drifted      ! polling          1
+b-open       plan  ✗ incomplete        2  · no baseline  ✓ live             3
+a-fine       done  ✓ complete          0  ✓ in sync      ✓ live            12
+
+daemon 0.1.0 ready, running since 2026-11-22 14:03:07Z, 3 features, 7 scans
+· info file events were lost 1 time
+! warning config.yaml: unknown key
+";
+        assert_eq!(status(&document()).to_text(false), expected);
+    }
+
+    #[test]
+    fn roots_are_listed_with_why_they_are_not_watched() {
+        let expected = "\
+ID  KIND     FEATURES  WATCH      PATH
+r1  project         3  ! partial  /w/shop
+r2  feature         1  ✓ live     /\u{fffd}
+
+/w/shop: 2 directories are polled: raise fs.inotify.max_user_watches
+";
+        assert_eq!(list(&document()).to_text(false), expected);
+        let empty = list(&Features::default()).to_text(false);
+        assert!(empty.contains("dossierd add PATH"), "{empty}");
+    }
+
+    #[test]
+    fn equal_slugs_are_told_apart() {
+        let mut features = document();
+        for (row, branch) in features.features.iter_mut().zip(["main", "next"]) {
+            row.slug = "same".into();
+            row.branch = Some(branch.into());
+        }
+        let text = status(&features).to_text(false);
+        assert!(text.contains("same (f1 on main)") && text.contains("same (f2 on next)"), "{text}");
+    }
+}

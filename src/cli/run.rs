@@ -1,0 +1,135 @@
+//! `dossierd run`: the daemon in the foreground.
+
+use std::path::PathBuf;
+
+use tracing_subscriber::EnvFilter;
+
+use super::args::{ListenArgs, RunArgs};
+use super::error::ErrorKind;
+use super::{CliError, Context, Verdict, places};
+use crate::daemon::config::{Config, ConfigError};
+use crate::daemon::{Ending, StartError};
+use crate::host::{Host, HostConfig, HostError};
+use crate::platform::access::restrict_new_files;
+
+pub(super) fn run(args: RunArgs, context: &mut Context) -> Result<Verdict, CliError> {
+    start_log(&args.listen)?;
+    let mut host = start(&args.listen, context.socket.clone()).map_err(explain)?;
+    let stop = signalled()?;
+    announce(&host, args.json, context)?;
+    host.run_until(stop);
+    end(host)
+}
+
+/// Sends the log to stderr.
+pub(super) fn start_log(listen: &ListenArgs) -> Result<(), CliError> {
+    let configured = || {
+        let home = places::home().ok()?;
+        let file = listen.config.clone().unwrap_or_else(|| home.config_file());
+        Config::load(&file).ok()?.log
+    };
+    let directives = listen.log.clone().or_else(configured).unwrap_or_else(|| "info".to_owned());
+    let filter = EnvFilter::try_new(&directives).map_err(|error| {
+        CliError::new(ErrorKind::Usage, format!("{directives:?} is no log filter"))
+            .because(error)
+            .hint("use error, warn, info, debug or trace, or directives such as info,dossierd::watch=debug")
+    })?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second subscriber in one process is refused; then the first one goes on.
+    let _ = if listen.log_json { log.json().try_init() } else { log.with_ansi(false).try_init() };
+    Ok(())
+}
+
+/// Starts the daemon with its listeners.
+pub(super) fn start(listen: &ListenArgs, socket: Option<PathBuf>) -> Result<Host, HostError> {
+    restrict_new_files();
+    let home = std::env::var_os("DOSSIERD_HOME").map(PathBuf::from);
+    let home = crate::store::Home::resolve(home).map_err(StartError::Home)?;
+    let config = HostConfig {
+        listen: listen.listen,
+        socket,
+        config_file: listen.config.clone(),
+        allowed_hosts: listen.allowed_host.clone(),
+    };
+    Host::start(&home, config)
+}
+
+/// Says that everything is ready: one JSON line on stdout, or text on stderr.
+pub(super) fn announce(host: &Host, json: bool, context: &mut Context) -> Result<(), CliError> {
+    for warning in host.warnings() {
+        context.output.warning(warning);
+    }
+    let socket = host.socket().map(|path| path.display().to_string());
+    if json {
+        let ready = serde_json::json!({ "ready": true, "http": host.http(), "socket": socket });
+        context.output.json(ready.to_string().as_bytes())
+    } else {
+        let socket = socket.map_or_else(String::new, |path| format!(", socket {path}"));
+        context.output.note(format!("ready: {}{socket}", host.http()));
+        Ok(())
+    }
+}
+
+/// Stops, and says how that went.
+pub(super) fn end(host: Host) -> Result<Verdict, CliError> {
+    match host.stop() {
+        Ending::Stopped => Ok(Verdict::Fine),
+        Ending::Failed(message) => {
+            let message = format!("the daemon has failed: {message}");
+            Err(CliError::new(ErrorKind::Io, message)
+                .hint("start it again; nothing that was announced is lost"))
+        }
+    }
+}
+
+/// What to do when the daemon cannot start.
+pub(super) fn explain(error: HostError) -> CliError {
+    let hint = match &error {
+        HostError::Start(StartError::Locked(_)) => {
+            "stop the other one, or give this one a home of its own with DOSSIERD_HOME=DIR"
+        }
+        HostError::Start(StartError::Config(_))
+        | HostError::Config(ConfigError::Invalid { .. }) => {
+            "correct the configuration file, or remove it to use the defaults"
+        }
+        HostError::Server(_) => "use --listen 127.0.0.1:0 for any free port, or --socket PATH",
+        _ => "`dossierd doctor` looks at directories, modes and limits",
+    };
+    let mut cli = CliError::new(ErrorKind::Io, error.to_string()).hint(hint);
+    let mut causes = Vec::new();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        causes.push(cause.to_string());
+        source = cause.source();
+    }
+    if !causes.is_empty() {
+        cli = cli.because(causes.join(": "));
+    }
+    cli
+}
+
+/// Completes when the user or the system asks this process to end.
+pub(super) fn signalled() -> Result<impl Future<Output = ()>, CliError> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let failed = |error| CliError::io("cannot wait for signals", error);
+    // The first signal asks; the second one finds its default action, and ends at once.
+    let asked = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&asked))
+            .map_err(failed)?;
+    }
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let wait = move || {
+        let _ = signals.forever().next();
+        asked.store(true, Ordering::Relaxed);
+        let _ = sender.send(());
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(wait).map_err(failed)?;
+    Ok(async move {
+        let _ = receiver.await;
+    })
+}

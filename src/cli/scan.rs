@@ -1,0 +1,108 @@
+//! `dossierd scan`: one survey, no daemon.
+
+use serde_json::value::RawValue;
+
+use super::args::ScanArgs;
+use super::render::{Line, Page, Tone, mark};
+use super::{CliError, Context, Verdict, places, surveying};
+use crate::cli::error::ErrorKind;
+use crate::daemon::write_once;
+use crate::survey::{FeatureSurvey, Found, Judged};
+
+pub(super) fn run(args: ScanArgs, context: &mut Context) -> Result<Verdict, CliError> {
+    if args.write {
+        let home = places::home()?;
+        let written = write_once(&home, &args.path, args.mission.clone().into());
+        written.map_err(|error| {
+            let message = error.to_string();
+            let cli = CliError::new(ErrorKind::Io, message);
+            match std::error::Error::source(&error) {
+                Some(source) => cli.because(source.to_string()),
+                None => cli,
+            }
+            .hint("a running daemon writes by itself; ask it with `dossierd reindex`")
+        })?;
+    }
+    let found = surveying::survey(&args.path, args.mission, context)?;
+    if args.json {
+        context.output.json(&document(&found)?)?;
+    } else {
+        context.output.page(&page(&found))?;
+    }
+    Ok(Verdict::Fine)
+}
+
+/// The snapshot of a feature, or those of a project by slug.
+fn document(found: &Found) -> Result<Vec<u8>, CliError> {
+    #[derive(serde::Serialize)]
+    struct Project {
+        schema_version: u32,
+        features: Vec<Box<RawValue>>,
+    }
+    let broken = |error: serde_json::Error| {
+        CliError::new(ErrorKind::Protocol, "the snapshot cannot be written").because(error)
+    };
+    match found {
+        Found::Feature(feature) => Ok(judged(feature).map_or_else(Vec::new, snapshot)),
+        Found::Project(features) => {
+            let raw = |judged: &Judged| {
+                let text = String::from_utf8_lossy(&snapshot(judged)).into_owned();
+                RawValue::from_string(text.trim_end().to_owned())
+            };
+            let features = features.iter().filter_map(judged).map(raw).collect::<Result<_, _>>();
+            let project = Project { schema_version: 1, features: features.map_err(broken)? };
+            serde_json::to_vec(&project).map_err(broken)
+        }
+    }
+}
+
+/// Every survey that succeeded has been judged.
+fn judged(feature: &FeatureSurvey) -> Option<&Judged> {
+    feature.judged.as_ref()
+}
+
+fn snapshot(judged: &Judged) -> Vec<u8> {
+    judged.snapshot().to_json()
+}
+
+/// For people: one paragraph a feature.
+fn page(found: &Found) -> Page {
+    let mut page = Page::new();
+    for judged in found.features().iter().filter_map(judged) {
+        page.gap();
+        page.append(feature(judged));
+    }
+    if found.features().is_empty() {
+        page.line("this project has no features yet: kitty-specs/ is empty or missing");
+    }
+    page
+}
+
+fn feature(judged: &Judged) -> Page {
+    let dossier = &judged.dossier;
+    let step = dossier.current_step.as_deref().unwrap_or("unknown step");
+    let mut page = Page::from(
+        Line::toned(Tone::Strong, &dossier.feature_slug)
+            .text("  ")
+            .then(mark::completeness(dossier.completeness_status.as_str()))
+            .text(format!(
+                " at {step} ({}), {}",
+                dossier.step_source.as_str(),
+                dossier.mission_type_or_unknown()
+            )),
+    );
+    page.line(format!(
+        "  {} artifacts, {} present; required {} of {}",
+        dossier.counts.total,
+        dossier.present_count(),
+        dossier.counts.required_present,
+        dossier.counts.required
+    ));
+    page.line(format!("  parity {}", dossier.parity_hash));
+    page.line(Line::plain("  ").then(mark::parity(judged.drift.parity_status.as_str())));
+    for anomaly in &dossier.anomalies {
+        let line = Line::plain("  ").then(mark::severity(anomaly.severity.as_str()));
+        page.line(line.text("  ").text(&anomaly.message));
+    }
+    page
+}

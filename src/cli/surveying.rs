@@ -1,0 +1,86 @@
+//! One-shot surveys for commands: what the project says, how far a scan is, what went
+//! wrong.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use super::args::MissionArgs;
+use super::{CliError, Context, places};
+use crate::cli::error::ErrorKind;
+use crate::daemon::{identity_of_path, kept_identity};
+use crate::index::ScanProgress;
+use crate::platform::user;
+use crate::project::ProjectContext;
+use crate::project::identity::{GeneratedIdentity, default_node_id};
+use crate::store::{Home, IdentityFile};
+use crate::survey::{Found, OneShot, SurveyError};
+
+/// How often a long scan says how far it is, on a terminal.
+const PROGRESS: Duration = Duration::from_millis(200);
+
+/// How many threads may read and hash.
+pub(super) fn threads() -> usize {
+    std::thread::available_parallelism().map_or(2, |n| n.get().min(16))
+}
+
+/// Surveys the feature or project at a path. Writes nothing.
+pub(super) fn survey(
+    path: &Path,
+    mission: MissionArgs,
+    context: &mut Context,
+) -> Result<Found, CliError> {
+    let home = places::home().ok();
+    let load = loader(home.as_ref());
+    let shown = Mutex::new((Instant::now(), &mut context.output));
+    let progress = |progress: ScanProgress| {
+        let Ok(mut shown) = shown.lock() else { return };
+        if shown.0.elapsed() >= PROGRESS {
+            shown.0 = Instant::now();
+            let text = format!(
+                "{} entries listed, {} of {} files read",
+                progress.listed, progress.read, progress.to_read
+            );
+            shown.1.progress(text);
+        }
+    };
+    let one_shot = OneShot {
+        home: home.as_ref(),
+        project: &load,
+        mission_type: mission.mission_type,
+        step: mission.step,
+        threads: threads(),
+        progress: Some(&progress),
+    };
+    one_shot.survey(path).map_err(explain)
+}
+
+/// Loads what a project says of itself, making no file: a project without an identity that
+/// the daemon does not know yet gets the one that its path gives.
+fn loader(
+    home: Option<&Home>,
+) -> impl Fn(&Path, Option<&ProjectContext>) -> ProjectContext + Sync + use<> {
+    let node_id = default_node_id(&user::host_name(), &user::user_name());
+    let identities = home.map(|home| IdentityFile::new(home.identity_dir()));
+    move |root: &Path, previous: Option<&ProjectContext>| {
+        let generate = || -> GeneratedIdentity {
+            let known = identities.as_ref().and_then(|files| kept_identity(files, root));
+            known.unwrap_or_else(|| identity_of_path(root, &node_id))
+        };
+        ProjectContext::load(root, previous, &node_id, generate)
+    }
+}
+
+/// What to do about a path that cannot be surveyed.
+fn explain(error: SurveyError) -> CliError {
+    let message = match &error {
+        SurveyError::Root(root) => root.to_string(),
+        SurveyError::Feature { slug, .. } => format!("{slug} cannot be scanned"),
+    };
+    let mut cli = CliError::new(ErrorKind::Input, message)
+        .hint("name a feature directory, or a project root with kitty-specs/ in it");
+    if let Some(source) = std::error::Error::source(&error) {
+        cli = cli.because(source.to_string());
+    }
+    cli
+}

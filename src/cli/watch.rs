@@ -1,0 +1,98 @@
+//! `dossierd watch`: run the daemon, register a path, print what happens. If a daemon runs
+//! already, it is used.
+
+use super::args::{TailArgs, WatchArgs};
+use super::error::ErrorKind;
+use super::output::Output;
+use super::render::event::event;
+use super::route::Route;
+use super::run::{announce, end, explain, signalled, start, start_log};
+use super::{CliError, Context, Verdict, add, tail};
+use crate::daemon::StartError;
+use crate::daemon::command::CommandError;
+use crate::daemon::feed::FeedItem;
+use crate::host::{Host, HostError};
+
+pub(super) fn run(args: WatchArgs, context: &mut Context) -> Result<Verdict, CliError> {
+    let path = args.path.canonicalize().map_err(|error| {
+        CliError::io(format!("cannot watch {}", args.path.display()), error)
+            .hint("name a project root or a feature directory that exists")
+    })?;
+    start_log(&args.listen)?;
+    let mut host = match start(&args.listen, context.socket.clone()) {
+        Ok(host) => host,
+        Err(HostError::Start(StartError::Locked(_))) => return join(args, context),
+        Err(error) => return Err(explain(error)),
+    };
+    let stop = signalled()?;
+    let mut feed = host.handle().feed().follow(None);
+    let mission = args.mission;
+    let registered = host.handle().register(path, mission.mission_type, mission.step);
+    if let Err(error) = host.runtime().block_on(registered) {
+        end(host)?;
+        return Err(refused(&error));
+    }
+    announce(&host, args.json, context)?;
+    let result = print(&mut host, &mut feed, stop, args.json, &mut context.output);
+    end(host).and(result)
+}
+
+/// Prints events until the user has seen enough.
+fn print(
+    host: &mut Host,
+    feed: &mut tokio::sync::mpsc::Receiver<FeedItem>,
+    stop: impl Future<Output = ()>,
+    json: bool,
+    output: &mut Output,
+) -> Result<Verdict, CliError> {
+    let mut result = Ok(Verdict::Fine);
+    let follow = async {
+        while let Some(item) = feed.recv().await {
+            let printed = match item {
+                FeedItem::Event(logged) if json => output.json(&logged.line),
+                FeedItem::Event(logged) => match serde_json::from_slice(&logged.line) {
+                    Ok(value) => output.line(event(&value)),
+                    Err(_) => Ok(()),
+                },
+                FeedItem::Lagged { .. } => {
+                    output.warning("events came faster than they could be printed; `dossierd events` has all of them");
+                    return;
+                }
+            };
+            if let Err(error) = printed {
+                result = Err(error);
+                return;
+            }
+            if output.is_closed() {
+                return;
+            }
+        }
+    };
+    host.run_until(async {
+        tokio::select! {
+            () = stop => {}
+            () = follow => {}
+        }
+    });
+    result
+}
+
+/// Another daemon runs: registers with it, and follows it.
+fn join(args: WatchArgs, context: &mut Context) -> Result<Verdict, CliError> {
+    context.output.note("a daemon is running already, and is used");
+    add::register(&args.path, args.mission, context)?;
+    let status: serde_json::Value = context.client()?.ask(&Route::get("/api/status"))?.parse()?;
+    let socket = context.socket_path()?.display().to_string();
+    if args.json {
+        let ready = serde_json::json!({ "ready": true, "http": status["http"], "socket": socket });
+        context.output.json(ready.to_string().as_bytes())?;
+    }
+    let everything =
+        TailArgs { feature: None, all: true, types: Vec::new(), since: None, json: args.json };
+    tail::run(everything, context)
+}
+
+fn refused(error: &CommandError) -> CliError {
+    CliError::new(ErrorKind::Refused, error.to_string())
+        .hint("name a project root or a feature directory")
+}

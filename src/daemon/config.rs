@@ -1,0 +1,106 @@
+//! The daemon's configuration file, `config.yaml`. Missing means defaults; unknown keys are
+//! errors that name their line.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::store::{StoreError, document};
+
+/// More than any configuration needs.
+const SIZE_LIMIT: u64 = 64 * 1024;
+
+/// Where the API listens unless told otherwise.
+pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7717);
+
+/// Whether TCP asks for the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TcpAuth {
+    /// Every request but the public ones.
+    #[default]
+    Token,
+    /// None: every process on the machine can read everything. Loopback only.
+    None,
+}
+
+/// What `config.yaml` can say.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Loopback address and port of the API; port 0 picks one.
+    pub listen: Option<SocketAddr>,
+    /// Whether TCP asks for the token.
+    pub tcp_auth: TcpAuth,
+    /// More names that requests may use in `Host`.
+    pub allowed_hosts: Vec<String>,
+    /// Filter of the log on stderr, as in `RUST_LOG`: `info`, `dossierd=debug`.
+    pub log: Option<String>,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("the configuration cannot be read")]
+    Read(#[from] StoreError),
+    /// The file makes no sense.
+    #[error("{path}: {message}; allowed keys are listen, tcp_auth, allowed_hosts, log")]
+    Invalid {
+        /// The file.
+        path: String,
+        /// What is wrong, and at which line.
+        message: String,
+    },
+}
+
+impl Config {
+    /// Reads the file; the defaults if there is none.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let Some(bytes) = document::read(path, SIZE_LIMIT)? else { return Ok(Self::default()) };
+        let invalid =
+            |message: String| ConfigError::Invalid { path: path.display().to_string(), message };
+        let text = String::from_utf8(bytes).map_err(|error| invalid(error.to_string()))?;
+        Self::parse(&text).map_err(invalid)
+    }
+
+    /// Parses the text of a configuration file.
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        serde_yaml::from_str::<Option<Self>>(text)
+            .map(Option::unwrap_or_default)
+            .map_err(|error| error.to_string().lines().next().unwrap_or_default().to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_and_comments_are_the_defaults() {
+        for text in ["", "\n", "# nothing\n", "{}\n"] {
+            assert_eq!(Config::parse(text), Ok(Config::default()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn known_keys_are_read() {
+        let text = "listen: 127.0.0.1:0\ntcp_auth: none\nallowed_hosts: [box.test]\nlog: debug\n";
+        let config = Config::parse(text).expect("parses");
+        assert_eq!(config.listen, Some("127.0.0.1:0".parse().expect("an address")));
+        assert_eq!(config.tcp_auth, TcpAuth::None);
+        assert_eq!(config.allowed_hosts, ["box.test"]);
+    }
+
+    #[test]
+    fn unknown_keys_and_broken_values_name_their_line() {
+        for text in ["# one\nlissten: 1\n", "log: x\ntcp_auth: maybe\n", "a: 1\nlisten: here\n"] {
+            let error = Config::parse(text).expect_err("refused");
+            assert!(error.contains("line"), "{error}");
+        }
+    }
+}

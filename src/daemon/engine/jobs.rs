@@ -1,0 +1,264 @@
+//! Jobs out, results in; what is durable is answered.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Engine;
+use crate::daemon::command::CommandError;
+use crate::daemon::emission::Extent;
+use crate::daemon::feature::{Waiting, answer, refuse};
+use crate::daemon::job::{Job, JobResult, SurveyResult};
+use crate::daemon::journal::{Order, Report};
+use crate::daemon::publish;
+use crate::daemon::view::WatchState;
+use crate::index::RootFault;
+use crate::survey::TaskError;
+use crate::watch::{InotifyLimits, WatchError};
+
+impl Engine {
+    /// Gives workers the jobs that are due.
+    pub(super) fn dispatch(&mut self, now: Instant) {
+        let ids: Vec<String> = self.features.keys().cloned().collect();
+        for id in ids {
+            if self.in_flight >= self.parts.workers {
+                // What is due stays due; a result will bring the loop back here.
+                return;
+            }
+            // A job that is alone may use every core.
+            let threads = if self.in_flight == 0 && self.features.len() == 1 {
+                self.parts.workers
+            } else {
+                1
+            };
+            let next_safety = self.next_safety(&id, now);
+            let Some(feature) = self.features.get_mut(&id) else { continue };
+            if feature.next_safety <= now {
+                feature.next_safety = next_safety;
+                feature.safety_scan();
+            }
+            if let Some(order) = feature.next_job(now, threads) {
+                let job = Job { whereabouts: feature.at.clone(), work: feature.work.take(), order };
+                self.in_flight += 1;
+                if self.parts.jobs.send(job).is_err() {
+                    self.ending = Some(super::Ending::Failed("the workers are gone".into()));
+                }
+            }
+        }
+    }
+
+    /// Takes in what a job gave.
+    pub(super) fn job_done(&mut self, result: JobResult) {
+        let now = Instant::now();
+        self.in_flight -= 1;
+        let JobResult { id, work, loaded, survey } = result;
+        let Some(feature) = self.features.get_mut(&id) else { return };
+        let waiting = feature.end(work, now);
+        if let Some(loaded) = loaded {
+            let _ = self.parts.journal.send(loaded.order(&id));
+        }
+        match survey {
+            None => {}
+            Some(Ok(survey)) => self.surveyed(&id, survey, waiting, now),
+            Some(Err(fault)) => self.unopened(&id, &fault, waiting, now),
+        }
+    }
+
+    /// A survey was made: publish, write, answer.
+    fn surveyed(&mut self, id: &str, survey: SurveyResult, waiting: Vec<Waiting>, now: Instant) {
+        self.health.scans += 1;
+        let returned = self.features.get_mut(id).is_some_and(|f| f.detached.take().is_some());
+        self.update_watch(id, &survey);
+        let Some(feature) = self.features.get_mut(id) else { return };
+        feature.retry_later(survey.unsettled, now);
+        if survey.cancelled {
+            feature.touch_all();
+        }
+        let was_safety = feature.end_safety_scan(survey.full);
+        if was_safety && survey.rows_changed > 0 && feature.watch == WatchState::Live {
+            self.health.missed_events += survey.rows_changed as u64;
+            tracing::warn!(
+                feature = id,
+                rows = survey.rows_changed,
+                "a periodic scan found changes that no event told of"
+            );
+        }
+        let Some(feature) = self.features.get_mut(id) else { return };
+        let place = feature.work.as_ref().and_then(|work| work.survey.place.clone());
+        if (survey.changed || survey.full || returned || feature.view.is_none())
+            && let Some(view) = publish::feature_view(feature, survey.cost, survey.ended_at)
+        {
+            let view = Arc::new(view);
+            feature.view = Some(Arc::clone(&view));
+            self.publish = true;
+            if let Some(place) = place.filter(|_| survey.changed) {
+                let _ = self.parts.journal.send(Order::Snapshot { view, place });
+            }
+        }
+        let waiting = answer_failed_tasks(waiting, &survey.answers);
+        match survey.emitted {
+            Some(emitted) => {
+                let ticket = self.number();
+                self.tickets.insert(ticket, (id.to_owned(), waiting));
+                let order = Order::Append { feature: id.to_owned(), emitted, ticket };
+                let _ = self.parts.journal.send(order);
+            }
+            None => {
+                self.publish();
+                self.complete(id, waiting);
+            }
+        }
+        if self.features.get(id).is_some_and(|f| f.has_left) {
+            self.drop_feature(id);
+        }
+    }
+
+    /// Tells those who waited that it has happened.
+    fn complete(&mut self, id: &str, waiting: Vec<Waiting>) {
+        let view = self.features.get(id).and_then(|f| f.view.clone());
+        for one in waiting {
+            match one {
+                Waiting::View { reply, .. } => {
+                    let gone = || CommandError::NotFound(id.to_owned());
+                    answer(reply, view.clone().ok_or_else(gone));
+                }
+                Waiting::Done { reply, result, .. } => {
+                    answer(reply, Ok(result.unwrap_or_default()))
+                }
+                Waiting::Registration(number) => self.registered(number),
+            }
+        }
+    }
+
+    /// The directory could not be opened.
+    fn unopened(&mut self, id: &str, fault: &RootFault, waiting: Vec<Waiting>, now: Instant) {
+        let message = format!("the feature directory cannot be scanned: {fault}");
+        let (registrations, others): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|w| matches!(w, Waiting::Registration(_)));
+        refuse(others, &CommandError::Failed(message));
+        self.detach(id, now);
+        self.complete(id, registrations);
+    }
+
+    /// What of the feature is watched after a survey.
+    fn update_watch(&mut self, id: &str, survey: &SurveyResult) {
+        let poll = self.poll_reason(id);
+        let Some(feature) = self.features.get_mut(id) else { return };
+        if survey.full {
+            feature.unwatched.clear();
+        }
+        for (dir, error) in &survey.unwatched {
+            match error {
+                // Gone directories are no longer there to be watched.
+                WatchError::Gone(_) => feature.unwatched.remove(dir),
+                _ => feature.unwatched.insert(dir.clone(), describe(error)),
+            };
+        }
+        let owes = feature.owes_rescan(survey.full);
+        let watch = match (poll, feature.unwatched.values().next()) {
+            (Some(reason), _) => WatchState::Polling { reason },
+            (None, Some(reason)) => {
+                WatchState::Partial { unwatched: feature.unwatched.len(), reason: reason.clone() }
+            }
+            (None, None) if owes => return,
+            (None, None) => WatchState::Live,
+        };
+        self.set_watch(id, watch);
+    }
+
+    /// The journal reports.
+    pub(super) fn journal_says(&mut self, report: Report) {
+        match report {
+            Report::Durable { feature, tickets } => {
+                self.set_failing(&feature, None);
+                self.publish();
+                for ticket in tickets {
+                    if let Some((id, waiting)) = self.tickets.remove(&ticket) {
+                        self.complete(&id, waiting);
+                    }
+                }
+            }
+            Report::Failing { feature, tickets, message } => {
+                self.set_failing(&feature, Some(message.clone()));
+                self.publish();
+                let text = format!(
+                    "done and published, but not yet in the event log, which is tried again: {message}"
+                );
+                for ticket in tickets {
+                    let Some((id, waiting)) = self.tickets.remove(&ticket) else { continue };
+                    let (registrations, others): (Vec<_>, Vec<_>) =
+                        waiting.into_iter().partition(|w| matches!(w, Waiting::Registration(_)));
+                    refuse(others, &CommandError::Failed(text.clone()));
+                    self.complete(&id, registrations);
+                }
+            }
+            Report::LogLost { feature, what } => {
+                tracing::warn!(feature, what, "the event log is written anew");
+                if let Some(feature) = self.features.get_mut(&feature) {
+                    feature.emit(Extent::Everything);
+                }
+            }
+            Report::RotationWanted { feature } => {
+                if let Some(feature) = self.features.get_mut(&feature) {
+                    feature.emit(Extent::NewSegment);
+                }
+            }
+        }
+    }
+
+    /// Shows whether a feature's log can be written.
+    fn set_failing(&mut self, id: &str, failing: Option<String>) {
+        let Some(feature) = self.features.get_mut(id) else { return };
+        if let Some(work) = feature.work.as_mut() {
+            work.store.failing.clone_from(&failing);
+        }
+        let Some(view) = &feature.view else { return };
+        if view.store.failing != failing {
+            let mut other = publish::with_watch(view, view.watch.clone());
+            other.store.failing = failing;
+            feature.view = Some(Arc::new(other));
+            self.publish = true;
+        }
+    }
+
+    /// Forgets a feature.
+    pub(super) fn drop_feature(&mut self, id: &str) {
+        if let Some(feature) = self.features.remove(id) {
+            self.by_dir.remove(&feature.at.dir);
+            let _ = self.parts.journal.send(Order::Close { feature: id.to_owned() });
+            self.publish = true;
+        }
+    }
+}
+
+/// Answers those whose task failed; gives the others, with the results of theirs.
+fn answer_failed_tasks(waiting: Vec<Waiting>, answers: &[Result<bool, TaskError>]) -> Vec<Waiting> {
+    let failure = |error: &TaskError| match error {
+        TaskError::Conflict(text) => CommandError::Conflict(text.clone()),
+        TaskError::Failed(text) => CommandError::Failed(text.clone()),
+    };
+    let mut others = Vec::new();
+    for one in waiting {
+        let task = one.task().and_then(|task| answers.get(task));
+        match (one, task) {
+            (Waiting::View { reply, .. }, Some(Err(error))) => answer(reply, Err(failure(error))),
+            (Waiting::Done { reply, .. }, Some(Err(error))) => answer(reply, Err(failure(error))),
+            (Waiting::Done { reply, task, .. }, Some(Ok(result))) => {
+                others.push(Waiting::Done { reply, task, result: Some(*result) });
+            }
+            (one, _) => others.push(one),
+        }
+    }
+    others
+}
+
+/// Why a directory is not watched, and what to do.
+fn describe(error: &WatchError) -> String {
+    match error {
+        WatchError::Limit(_) => format!(
+            "the system's limit on watches is reached; {}",
+            InotifyLimits::read().watches_advice(0)
+        ),
+        WatchError::Io { source, .. } => format!("not watched: {source}"),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,260 @@
+//! Roots: where they are, which features they have, whether they are still there.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::{Engine, TICK};
+use crate::daemon::feature::{Feature, GRACE};
+use crate::daemon::job::Whereabouts;
+use crate::daemon::view::WatchState;
+use crate::dossier::RelPath;
+use crate::project::root as project_root;
+use crate::store::RootKind;
+use crate::survey::now as timestamp;
+use crate::watch::{RootIdentity, SlowTarget, WatchError};
+
+impl Engine {
+    /// Watches a root, then lists its features, and takes in what came and went. Called as
+    /// often as there is reason to; finds out by itself what to do.
+    pub(super) fn visit_root(&mut self, index: usize, now: Instant) {
+        let path = self.roots[index].path().to_path_buf();
+        let found = match RootIdentity::of(&path) {
+            Ok(found) => found,
+            Err(error) if error.is_gone() => return self.detach_root(index, now),
+            Err(error) => {
+                let reason = error.to_string();
+                self.set_root_watch(index, WatchState::Polling { reason });
+                return;
+            }
+        };
+        let former = self.roots[index].identity.replace(found);
+        let replaced = former.is_some_and(|former| former != found);
+        if replaced {
+            self.replace_root(index, &path);
+        }
+        let returned = self.roots[index].detached.take().is_some();
+        self.watch_root(index, &path, now);
+        if former.is_none() || replaced || returned {
+            let id = self.roots[index].registered.id.clone();
+            let own = self.features.values_mut().filter(|f| f.root_id == id);
+            own.for_each(Feature::revive);
+        }
+        match self.roots[index].registered.kind {
+            RootKind::Feature => self.adopt(index, &path, now),
+            RootKind::Project => self.list_features(index, now),
+        }
+    }
+
+    /// Another directory is at the root's path: its watches are those of the old one.
+    fn replace_root(&mut self, index: usize, path: &Path) {
+        tracing::info!(root = %self.roots[index].registered.id, "the root was replaced");
+        self.parts.backend.unwatch_tree(path);
+        // One inode has one watch: removing one path's may have ended another's.
+        self.features.values_mut().for_each(Feature::touch_all);
+    }
+
+    /// Watches the root itself and, of a project, `kitty-specs`: both before listing.
+    fn watch_root(&mut self, index: usize, path: &Path, now: Instant) {
+        let fault = self.parts.watch_fault.clone();
+        let root = &mut self.roots[index];
+        root.choose_poll(fault.as_deref(), now);
+        let mut watched = self.parts.backend.watch_root(path);
+        if let Some(specs) = root.kitty_specs().filter(|specs| specs.is_dir()) {
+            watched = watched.and(match self.parts.backend.watch_dir(&specs) {
+                // It may be gone again; the root's own watch tells when it comes.
+                Err(WatchError::Gone(_)) => Ok(()),
+                other => other,
+            });
+        }
+        let state = match (&root.poll, watched) {
+            (Some(poll), _) => WatchState::Polling { reason: poll.reason.clone() },
+            (None, Err(error)) => WatchState::Partial { unwatched: 1, reason: error.to_string() },
+            (None, Ok(())) => WatchState::Live,
+        };
+        self.parts.dirty.add_root(path);
+        self.set_root_watch(index, state);
+    }
+
+    /// Takes in the features that came, and lets those go that are gone.
+    fn list_features(&mut self, index: usize, now: Instant) {
+        let path = self.roots[index].path().to_path_buf();
+        let listed = match project_root::feature_dirs(&path) {
+            Ok(listed) => listed,
+            Err(error) => {
+                let reason = format!("{error}; its features are shown as they were last seen");
+                self.set_root_watch(index, WatchState::Polling { reason });
+                return;
+            }
+        };
+        let id = self.roots[index].registered.id.clone();
+        let there: std::collections::HashSet<&Path> =
+            listed.iter().map(|(_, dir)| dir.as_path()).collect();
+        for feature in self.features.values_mut().filter(|f| f.root_id == id) {
+            if there.contains(feature.at.dir.as_path()) {
+                if feature.leaving {
+                    feature.revive();
+                }
+            } else if !feature.leaving {
+                // Its parent is there and does not have it: it is gone for sure.
+                feature.leaving = true;
+                feature.empty();
+            }
+        }
+        for (_, dir) in &listed {
+            self.adopt(index, dir, now);
+        }
+    }
+
+    /// Begins to keep a feature, unless it is kept already.
+    fn adopt(&mut self, index: usize, dir: &Path, now: Instant) {
+        if self.by_dir.contains_key(dir) {
+            return;
+        }
+        let root = &self.roots[index];
+        let Some(at) = Whereabouts::new(dir, &root.project_root) else { return };
+        let id = at.id.clone();
+        let explicit_step = root.registered.steps.get(&at.slug).cloned();
+        let mut feature = Feature::new(at, root.registered.id.clone(), self.next_safety(&id, now));
+        feature.registered_mission.clone_from(&root.registered.mission_type);
+        feature.explicit_step = explicit_step;
+        self.by_dir.insert(dir.to_path_buf(), id.clone());
+        self.features.insert(id, feature);
+        self.publish = true;
+    }
+
+    /// A root is gone. It may come back: a disk that is plugged in again.
+    fn detach_root(&mut self, index: usize, now: Instant) {
+        let root = &mut self.roots[index];
+        root.identity = None;
+        if root.detached.is_none() {
+            root.detached = Some((now, timestamp()));
+            tracing::warn!(root = %root.registered.id, "the root is gone");
+        }
+        let since = root.detached.map_or_else(timestamp, |(_, since)| since);
+        let id = root.registered.id.clone();
+        self.set_root_watch(index, WatchState::Detached { since });
+        let own: Vec<String> =
+            self.features.values().filter(|f| f.root_id == id).map(|f| f.at.id.clone()).collect();
+        for id in own {
+            self.detach(&id, now);
+        }
+    }
+
+    /// A feature's directory is gone or cannot be opened: it is shown as it was last seen,
+    /// neither complete nor in sync.
+    pub(super) fn detach(&mut self, id: &str, now: Instant) {
+        let Some(feature) = self.features.get_mut(id) else { return };
+        if feature.detached.is_none() {
+            feature.detached = Some((now, timestamp()));
+        }
+        let since = feature.detached.map_or_else(timestamp, |(_, since)| since);
+        self.set_watch(id, WatchState::Detached { since });
+        self.publish = true;
+    }
+
+    /// Looks at roots whose identity may have changed.
+    pub(super) fn check_root_at(&mut self, path: &Path, now: Instant) {
+        let found = self.roots.iter().position(|root| root.path() == path);
+        if let Some(index) = found {
+            self.visit_root(index, now);
+        }
+    }
+
+    /// What is done every two seconds: are roots where they were, is a grace over, is
+    /// something to be polled?
+    pub(super) fn tick(&mut self, now: Instant) {
+        self.next_tick = now + TICK;
+        for index in 0..self.roots.len() {
+            let root = &mut self.roots[index];
+            let found = RootIdentity::of(root.path()).ok();
+            let polled = root.poll.as_mut().is_some_and(|poll| {
+                let due = poll.next <= now;
+                if due {
+                    poll.next = now + poll.every;
+                }
+                due
+            });
+            if polled {
+                let id = root.registered.id.clone();
+                let own = self.features.values_mut().filter(|f| f.root_id == id);
+                own.for_each(Feature::touch_all);
+            }
+            if found != self.roots[index].identity || polled {
+                self.visit_root(index, now);
+            }
+        }
+        self.end_graces(now);
+        self.poll_unwatched(now);
+    }
+
+    /// Features that stayed away too long lose their rows.
+    fn end_graces(&mut self, now: Instant) {
+        let over: Vec<String> = self
+            .features
+            .values()
+            .filter(|f| f.detached.is_some_and(|(since, _)| now >= since + GRACE))
+            .map(|f| f.at.id.clone())
+            .collect();
+        for id in over {
+            let Some(feature) = self.features.get_mut(&id) else { continue };
+            if feature.at.dir.is_dir() {
+                // It is there again, or it never was gone but cannot be read.
+                feature.touch_all();
+                continue;
+            }
+            if !feature.at.project_root.is_dir() {
+                // With the project its log is gone too: there is nobody to tell. The last
+                // view stays, as detached.
+                continue;
+            }
+            feature.detached = None;
+            feature.leaving = self.roots.iter().any(|root| {
+                root.registered.id == feature.root_id && root.registered.kind == RootKind::Project
+            });
+            feature.empty();
+        }
+    }
+
+    /// Visits directories that are not watched: to see what changed, and to try again.
+    fn poll_unwatched(&mut self, now: Instant) {
+        for feature in self.features.values_mut() {
+            let dir = feature.at.dir.clone();
+            let unwatched: Vec<PathBuf> = feature.unwatched.keys().cloned().collect();
+            for path in unwatched {
+                let relative = path.strip_prefix(&dir).unwrap_or(Path::new(""));
+                let relative = RelPath::new(relative.as_os_str().as_bytes()).ok();
+                feature.touch(relative, true, true, now);
+            }
+            feature.unwatched.clear();
+        }
+    }
+
+    /// Why a feature is polled, if it is.
+    pub(super) fn poll_reason(&self, id: &str) -> Option<String> {
+        let root_id = &self.features.get(id)?.root_id;
+        let root = self.roots.iter().find(|root| root.registered.id == *root_id)?;
+        root.poll.as_ref().map(|poll| poll.reason.clone())
+    }
+
+    /// Tells the slow lane which projects there are.
+    pub(super) fn retarget_slow_lane(&self) {
+        let Some(slow) = &self.parts.slow else { return };
+        let mut targets = vec![SlowTarget::config(self.parts.config_file.clone())];
+        for root in &self.roots {
+            let head = root.project_root.join(".git/HEAD");
+            let target = SlowTarget::project(&root.project_root, head.is_file().then_some(head));
+            if !targets.contains(&target) {
+                targets.push(target);
+            }
+        }
+        slow.set_targets(targets);
+    }
+
+    fn set_root_watch(&mut self, index: usize, watch: WatchState) {
+        if self.roots[index].watch != watch {
+            self.roots[index].watch = watch;
+            self.publish = true;
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! One feature as the loop knows it: what is due, what runs, who waits.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::command::{CommandError, Reply};
+use super::emission::Extent;
+use super::job::{FeatureWork, JobOrder, Whereabouts};
+use super::view::{FeatureView, WatchState};
+use crate::dossier::{RelPath, Timestamp};
+use crate::index::{ScanRequest, Touched};
+use crate::survey::{Assignment, Task};
+use crate::watch::{SettlePolicy, Settler};
+
+/// How long after the last change the index cache is written.
+const CACHE_DELAY: Duration = Duration::from_secs(30);
+
+/// How long a vanished feature directory keeps its rows: a disk may come back.
+pub(super) const GRACE: Duration = Duration::from_secs(30);
+
+/// Answers that wait for a job, and then for the log.
+#[derive(Debug)]
+pub(super) enum Waiting {
+    /// The view after the job; a task's failure is the answer instead.
+    View { reply: Reply<Arc<FeatureView>>, task: Option<usize> },
+    /// The answer of a task.
+    Done { reply: Reply<bool>, task: usize, result: Option<bool> },
+    /// A registration waits for this feature's first scan.
+    Registration(u64),
+}
+
+impl Waiting {
+    /// The task whose result is part of the answer.
+    pub(super) fn task(&self) -> Option<usize> {
+        match self {
+            Self::View { task, .. } => *task,
+            Self::Done { task, .. } => Some(*task),
+            Self::Registration(_) => None,
+        }
+    }
+}
+
+/// What is to be done next.
+#[derive(Debug, Default)]
+struct Due {
+    full: bool,
+    /// Whatever is pending is due at once.
+    at_once: bool,
+    /// The project may say something else, or somebody wants to be sure that it does not.
+    context: bool,
+    /// The directory is gone for good.
+    empty: bool,
+    extent: Extent,
+    tasks: Vec<Task>,
+    waiting: Vec<Waiting>,
+}
+
+/// The job that runs.
+#[derive(Debug)]
+struct Running {
+    waiting: Vec<Waiting>,
+    /// Its dossier is one of nothing, because the directory is gone for good.
+    empties: bool,
+}
+
+/// One feature.
+pub(super) struct Feature {
+    pub at: Whereabouts,
+    /// The registered root it came with.
+    pub root_id: String,
+    /// `None` before the first job, and while a job has it.
+    pub work: Option<Box<FeatureWork>>,
+    /// What is published.
+    pub view: Option<Arc<FeatureView>>,
+    pub watch: WatchState,
+    /// Directories that are not watched, and why; they are polled.
+    pub unwatched: BTreeMap<PathBuf, String>,
+    /// Since when the directory is gone.
+    pub detached: Option<(Instant, Timestamp)>,
+    /// It will not be listed any more once the running or next job ends.
+    pub leaving: bool,
+    /// It was leaving, and its removal is recorded.
+    pub has_left: bool,
+    pub registered_mission: Option<String>,
+    pub explicit_step: Option<String>,
+    pub next_safety: Instant,
+    settler: Settler<Option<RelPath>>,
+    due: Due,
+    running: Option<Running>,
+    started: u64,
+    done: u64,
+    loaded: bool,
+    cache_due: Option<Instant>,
+    retry: Option<(Instant, Vec<RelPath>)>,
+    /// Events were lost while this many jobs had been started: a later one has to look at
+    /// everything.
+    owed: Option<u64>,
+    /// The job that only looks for what no event told of.
+    safety_job: Option<u64>,
+}
+
+impl Feature {
+    /// A feature whose first job is due.
+    pub(super) fn new(at: Whereabouts, root_id: String, next_safety: Instant) -> Self {
+        Self {
+            at,
+            root_id,
+            work: None,
+            view: None,
+            watch: WatchState::Starting,
+            unwatched: BTreeMap::new(),
+            detached: None,
+            leaving: false,
+            has_left: false,
+            registered_mission: None,
+            explicit_step: None,
+            next_safety,
+            settler: Settler::new(SettlePolicy::default()),
+            due: Due { full: true, ..Due::default() },
+            running: None,
+            started: 0,
+            done: 0,
+            loaded: false,
+            cache_due: None,
+            retry: None,
+            owed: None,
+            safety_job: None,
+        }
+    }
+
+    /// Events were lost; a rescan will come, at the latest when somebody asks.
+    pub(super) fn owe_rescan(&mut self) {
+        self.owed = Some(self.started);
+    }
+
+    /// Is a rescan still owed, now that a job has ended that was full or not?
+    pub(super) fn owes_rescan(&mut self, full: bool) -> bool {
+        if full && self.owed.is_some_and(|job| self.done > job) {
+            self.owed = None;
+        }
+        self.owed.is_some()
+    }
+
+    /// Asks for the scan that looks for what no event told of.
+    pub(super) fn safety_scan(&mut self) {
+        if !self.is_due() && self.running.is_none() && self.settler.is_empty() {
+            self.safety_job = Some(self.started + 1);
+        }
+        self.due.full = true;
+    }
+
+    /// Was the job that has ended that scan?
+    pub(super) fn end_safety_scan(&mut self, full: bool) -> bool {
+        self.safety_job.take_if(|job| *job <= self.done).is_some_and(|job| job == self.done && full)
+    }
+
+    /// Is something to be done, apart from paths that settle?
+    pub(super) fn is_due(&self) -> bool {
+        self.due.full || self.due.empty || self.due.context
+    }
+
+    /// Does nothing run, and is no full scan due?
+    pub(super) fn is_settled(&self) -> bool {
+        self.running.is_none() && !self.due.full
+    }
+
+    /// A path may have changed.
+    pub(super) fn touch(&mut self, path: Option<RelPath>, deep: bool, ready: bool, now: Instant) {
+        self.settler.note(path, deep, ready, now);
+    }
+
+    /// Everything may have changed.
+    pub(super) fn touch_all(&mut self) {
+        self.due.full = true;
+    }
+
+    /// The project may say something else.
+    pub(super) fn touch_context(&mut self) {
+        self.due.context = true;
+    }
+
+    /// The directory is gone for good.
+    pub(super) fn empty(&mut self) {
+        self.due.empty = true;
+    }
+
+    /// It is there again, or never was gone.
+    pub(super) fn revive(&mut self) {
+        self.due.empty = false;
+        self.leaving = false;
+        self.due.full = true;
+    }
+
+    /// Whatever happened up to now has to be looked at, without waiting for it to settle.
+    /// Gives the number of the job after which that is so.
+    pub(super) fn freshen(&mut self) -> u64 {
+        self.due.at_once = true;
+        self.due.context = true;
+        self.due.full |= self.owed.is_some();
+        self.started + 1
+    }
+
+    /// Asks for a full scan and for more to be written.
+    pub(super) fn rescan(&mut self, extent: Extent, waiting: Option<Waiting>) {
+        self.due.full = true;
+        self.due.extent = self.due.extent.max(extent);
+        self.due.waiting.extend(waiting);
+    }
+
+    /// Asks for more to be written, without a scan.
+    pub(super) fn emit(&mut self, extent: Extent) {
+        self.due.context = true;
+        self.due.extent = self.due.extent.max(extent);
+    }
+
+    /// Asks for a task, on top of what is on disk by then.
+    pub(super) fn perform(&mut self, task: Task, waiting: impl FnOnce(usize) -> Waiting) {
+        self.due.at_once = true;
+        self.due.context = true;
+        let number = self.due.tasks.len();
+        self.due.tasks.push(task);
+        self.due.waiting.push(waiting(number));
+    }
+
+    /// Waits for the next job, which is due at once.
+    pub(super) fn wait(&mut self, waiting: Waiting) {
+        self.freshen();
+        self.due.waiting.push(waiting);
+    }
+
+    /// Look at these again, a little later.
+    pub(super) fn retry_later(&mut self, paths: Vec<RelPath>, now: Instant) {
+        if !paths.is_empty() {
+            self.retry = Some((now + Duration::from_millis(200), paths));
+        }
+    }
+
+    /// Has the job of this number, or a later one, ended?
+    pub(super) fn has_done(&self, job: u64) -> bool {
+        self.done >= job
+    }
+
+    /// When something is due that is not due now.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        if self.running.is_some() {
+            return None;
+        }
+        let retry = self.retry.as_ref().map(|(at, _)| *at);
+        let times = [self.settler.next_due(), self.cache_due, retry, Some(self.next_safety)];
+        times.into_iter().flatten().min()
+    }
+
+    /// The next job, if one is due and none runs.
+    pub(super) fn next_job(&mut self, now: Instant, threads: usize) -> Option<JobOrder> {
+        if self.running.is_some() {
+            return None;
+        }
+        if let Some((_, paths)) = self.retry.take_if(|(at, _)| *at <= now) {
+            for path in paths {
+                self.settler.note(Some(path), false, true, now);
+            }
+        }
+        let touched = if self.due.at_once || self.due.full || self.due.empty {
+            self.settler.take_all()
+        } else {
+            self.settler.take_due(now)
+        };
+        let is_due = self.due.full || self.due.empty || self.due.context || !touched.is_empty();
+        if !is_due {
+            let saves = self.cache_due.is_some_and(|at| at <= now) && self.work.is_some();
+            if saves {
+                self.cache_due = None;
+                self.begin(Vec::new(), false);
+                return Some(JobOrder::SaveCache);
+            }
+            return None;
+        }
+        let mut due = std::mem::take(&mut self.due);
+        // Nothing is there to be looked at any more, whatever else is asked.
+        due.empty |= self.leaving;
+        let request = if due.full || !self.loaded {
+            ScanRequest::Full
+        } else {
+            let touched = touched.into_iter().map(|(path, deep)| Touched { path, deep });
+            ScanRequest::Touched(touched.collect())
+        };
+        let assignment = Assignment {
+            request: (!due.empty).then_some(request),
+            tasks: due.tasks,
+            registered_mission: self.registered_mission.clone(),
+            explicit_step: self.explicit_step.clone(),
+            threads,
+            gate: true,
+        };
+        self.begin(due.waiting, due.empty);
+        Some(JobOrder::Survey { assignment, extent: due.extent })
+    }
+
+    fn begin(&mut self, waiting: Vec<Waiting>, empties: bool) {
+        self.started += 1;
+        self.running = Some(Running { waiting, empties });
+    }
+
+    /// Takes the work back; gives who waited for this job. A feature that was leaving, and
+    /// whose removal this job has recorded, has left.
+    pub(super) fn end(&mut self, work: Box<FeatureWork>, now: Instant) -> Vec<Waiting> {
+        self.loaded = true;
+        self.done = self.started;
+        if work.cache_dirty && self.cache_due.is_none() {
+            self.cache_due = Some(now + CACHE_DELAY);
+        }
+        self.work = Some(work);
+        let Some(running) = self.running.take() else { return Vec::new() };
+        self.has_left = running.empties && self.leaving;
+        running.waiting
+    }
+}
+
+/// Tells everybody who waits that it will not happen.
+pub(super) fn refuse(waiting: Vec<Waiting>, error: &CommandError) {
+    for one in waiting {
+        match one {
+            Waiting::View { reply, .. } => answer(reply, Err(error.clone())),
+            Waiting::Done { reply, .. } => answer(reply, Err(error.clone())),
+            Waiting::Registration(_) => {}
+        }
+    }
+}
+
+/// Answers; whoever asked may have gone, which is its own affair.
+pub(super) fn answer<T>(
+    reply: oneshot::Sender<Result<T, CommandError>>,
+    result: Result<T, CommandError>,
+) {
+    let _ = reply.send(result);
+}

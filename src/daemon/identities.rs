@@ -1,0 +1,61 @@
+//! Identities of projects that state none: made once, kept in the daemon's state.
+
+use std::path::Path;
+
+use crate::dossier::Digest;
+use crate::platform::user;
+use crate::project::ProjectContext;
+use crate::project::identity::{GeneratedIdentity, default_node_id};
+use crate::store::{Home, IdentityFile};
+
+/// Loads what a project says of itself, with an identity kept by us where it has none.
+pub fn project_loader(
+    home: &Home,
+) -> Box<dyn Fn(&Path, Option<&ProjectContext>) -> ProjectContext + Send + Sync> {
+    let node_id = default_node_id(&user::host_name(), &user::user_name());
+    let identities = IdentityFile::new(home.identity_dir());
+    Box::new(move |root: &Path, previous: Option<&ProjectContext>| {
+        let generate = || generated_identity(&identities, root, &node_id);
+        ProjectContext::load(root, previous, &node_id, generate)
+    })
+}
+
+fn generated_identity(identities: &IdentityFile, root: &Path, node_id: &str) -> GeneratedIdentity {
+    match identities.load_or_create(root, &slug_of(root), node_id) {
+        Ok(kept) => generated(kept),
+        Err(error) => {
+            tracing::error!(%error, "the project's identity cannot be kept; one made from its path is used");
+            identity_of_path(root, node_id)
+        }
+    }
+}
+
+/// The identity that the daemon keeps for a project, if it does.
+pub fn kept_identity(identities: &IdentityFile, root: &Path) -> Option<GeneratedIdentity> {
+    identities.load(root).ok().flatten().map(generated)
+}
+
+fn generated(kept: crate::store::ProjectIdentity) -> GeneratedIdentity {
+    GeneratedIdentity {
+        project_uuid: kept.project_uuid.to_string(),
+        project_slug: kept.project_slug,
+    }
+}
+
+/// A project without a configured slug is called as its directory is.
+fn slug_of(root: &Path) -> String {
+    root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// An identity that needs no file: the same for the same path and node.
+pub fn identity_of_path(root: &Path, node_id: &str) -> GeneratedIdentity {
+    let mut seed = root.as_os_str().as_encoded_bytes().to_vec();
+    seed.extend_from_slice(node_id.as_bytes());
+    let digest = Digest::sha256(seed).0;
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    GeneratedIdentity {
+        project_uuid: uuid::Builder::from_random_bytes(bytes).into_uuid().to_string(),
+        project_slug: slug_of(root),
+    }
+}

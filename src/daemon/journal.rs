@@ -1,0 +1,361 @@
+//! The journal: a thread that makes durable what the loop decided.
+//!
+//! Order of writing, per feature: log lines with one write, sync, then announce them, then
+//! replace `snapshot-latest.json`. What waits for a feature is written together. A failure
+//! (a full disk, mostly) keeps everything in order in memory and is tried again; nothing
+//! is announced before it is durable, so nothing announced is lost.
+//!
+//! A log that somebody deleted or cut cannot be continued with changes alone: its queue is
+//! dropped and the loop is asked to write everything again, which covers it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+use super::emission::Emitted;
+use super::feed::{Feed, LoggedEvent};
+use super::sequence::EventIds;
+use super::view::FeatureView;
+use crate::dossier::emit::seal;
+use crate::store::{DossierDir, EventLog, LamportClock, LogEvent, StoreError};
+
+/// First pause after a failed write; doubled up to [`RETRY_MAX`].
+const RETRY_MIN: Duration = Duration::from_millis(250);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// The file that has the last snapshot.
+pub(super) const SNAPSHOT_FILE: &str = "snapshot-latest.json";
+
+/// What the loop orders.
+pub(super) enum Order {
+    /// From now on this feature's events go to this log, which has ids and clocks up to
+    /// these.
+    Open { feature: String, log: Box<EventLog>, last_event_id: Option<String>, last_clock: u64 },
+    /// This feature's log could not be opened: its events cannot be kept.
+    NoLog { feature: String, message: String },
+    /// Append these events; `ticket` is given back when they are durable.
+    Append { feature: String, emitted: Emitted, ticket: u64 },
+    /// Replace the snapshot file, some time after the log.
+    Snapshot { view: Arc<FeatureView>, place: DossierDir },
+    /// Write what waits, and forget the feature.
+    Close { feature: String },
+    /// Write what waits, and end.
+    Stop,
+}
+
+/// What the journal reports.
+#[derive(Debug)]
+pub(super) enum Report {
+    /// Everything up to these tickets is durable.
+    Durable { feature: String, tickets: Vec<u64> },
+    /// It could not be written; it is tried again.
+    Failing { feature: String, tickets: Vec<u64>, message: String },
+    /// The log has lost what it said: everything is to be written again.
+    LogLost { feature: String, what: String },
+    /// The active segment is large enough: the next events should begin a new one.
+    RotationWanted { feature: String },
+}
+
+/// One sealed batch.
+struct Sealed {
+    lines: Vec<u8>,
+    events: Vec<LoggedEvent>,
+    new_segment: bool,
+}
+
+#[derive(Default)]
+struct Line {
+    log: Option<Box<EventLog>>,
+    unsealed: Vec<(Emitted, u64)>,
+    sealed: Vec<Sealed>,
+    tickets: Vec<u64>,
+    snapshot: Option<(Arc<FeatureView>, DossierDir)>,
+    /// Everything is to be written again; changes are of no use until then.
+    lost: bool,
+    /// There is no log to write to, for this reason.
+    no_log: Option<String>,
+    closing: bool,
+}
+
+/// The journal's side of the thread.
+pub(super) struct Journal {
+    clock: LamportClock,
+    ids: EventIds,
+    feed: Arc<Feed>,
+    orders: Receiver<Order>,
+    report: Box<dyn Fn(Report) + Send>,
+    lines: BTreeMap<String, Line>,
+    pause: Option<(Instant, Duration)>,
+    rotation_asked: BTreeSet<String>,
+}
+
+impl Journal {
+    /// Starts the thread. It ends after [`Order::Stop`].
+    pub(super) fn start(
+        clock: LamportClock,
+        ids: EventIds,
+        feed: Arc<Feed>,
+        orders: Receiver<Order>,
+        report: impl Fn(Report) + Send + 'static,
+    ) -> std::io::Result<JoinHandle<()>> {
+        let journal = Self {
+            clock,
+            ids,
+            feed,
+            orders,
+            report: Box::new(report),
+            lines: BTreeMap::new(),
+            pause: None,
+            rotation_asked: BTreeSet::new(),
+        };
+        std::thread::Builder::new().name("journal".into()).spawn(move || journal.run())
+    }
+
+    fn run(mut self) {
+        loop {
+            let mut stop = match self.next() {
+                Some(order) => self.take(order),
+                None => false,
+            };
+            // Whatever else waits is written together.
+            while let Ok(order) = self.orders.try_recv() {
+                stop |= self.take(order);
+            }
+            self.write_all();
+            if stop {
+                break;
+            }
+        }
+        if let Err(error) = self.clock.close() {
+            tracing::warn!(%error, "the clock could not be closed; it goes on from its ceiling");
+        }
+    }
+
+    /// The next order; `None` when it is time to try again.
+    fn next(&self) -> Option<Order> {
+        let Some((at, _)) = self.pause else {
+            return Some(self.orders.recv().unwrap_or(Order::Stop));
+        };
+        match self.orders.recv_deadline(at) {
+            Ok(order) => Some(order),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(Order::Stop),
+        }
+    }
+
+    /// Takes an order in; true for the last one.
+    fn take(&mut self, order: Order) -> bool {
+        match order {
+            Order::Open { feature, log, last_event_id, last_clock } => {
+                if let Some(id) = last_event_id {
+                    self.ids.observe(&id);
+                }
+                self.clock.observe(last_clock);
+                self.lines.entry(feature).or_default().log = Some(log);
+            }
+            Order::NoLog { feature, message } => {
+                self.lines.entry(feature).or_default().no_log = Some(message);
+            }
+            Order::Append { feature, emitted, ticket } => {
+                let line = self.lines.entry(feature).or_default();
+                // A full emission is what a lost log was waiting for.
+                line.lost &= !emitted.full;
+                line.tickets.push(ticket);
+                if !line.lost {
+                    line.unsealed.push((emitted, ticket));
+                }
+            }
+            Order::Snapshot { view, place } => {
+                let line = self.lines.entry(view.id.clone()).or_default();
+                line.snapshot = Some((view, place));
+            }
+            Order::Close { feature } => self.lines.entry(feature).or_default().closing = true,
+            Order::Stop => return true,
+        }
+        false
+    }
+
+    /// Tries to write everything that waits, unless a pause is on.
+    fn write_all(&mut self) {
+        if self.pause.is_some_and(|(at, _)| Instant::now() < at) {
+            return;
+        }
+        let waiting: Vec<String> = self.lines.keys().cloned().collect();
+        let mut failed = false;
+        for feature in waiting {
+            failed |= !self.write_feature(&feature);
+        }
+        self.lines.retain(|_, line| !line.closing);
+        self.pause = failed.then(|| {
+            let wait = self.pause.map_or(RETRY_MIN, |(_, wait)| (wait * 2).min(RETRY_MAX));
+            (Instant::now() + wait, wait)
+        });
+    }
+
+    /// Writes what waits for one feature; false if it has to be tried again.
+    fn write_feature(&mut self, feature: &str) -> bool {
+        let Some(mut line) = self.lines.remove(feature) else { return true };
+        let result = self.write_log(feature, &mut line).and_then(|()| write_snapshot(&mut line));
+        let ok = match result {
+            Ok(()) => true,
+            Err(error) => {
+                let message = describe(&error);
+                tracing::error!(feature, error = %message, "the log cannot be written; trying again");
+                (self.report)(Report::Failing {
+                    feature: feature.to_owned(),
+                    tickets: line.tickets.clone(),
+                    message,
+                });
+                false
+            }
+        };
+        self.lines.insert(feature.to_owned(), line);
+        ok
+    }
+
+    fn write_log(&mut self, feature: &str, line: &mut Line) -> Result<(), StoreError> {
+        if line.unsealed.is_empty() && line.sealed.is_empty() {
+            self.give_back(feature, line);
+            return Ok(());
+        }
+        let Some(mut log) = line.log.take() else {
+            self.refuse_without_log(feature, line);
+            return Ok(());
+        };
+        let written = self.write_to(feature, line, &mut log);
+        line.log = Some(log);
+        written
+    }
+
+    /// Events that cannot be kept are not kept waiting: the next start writes what its log
+    /// lacks.
+    fn refuse_without_log(&self, feature: &str, line: &mut Line) {
+        if let Some(message) = &line.no_log {
+            line.unsealed.clear();
+            (self.report)(Report::Failing {
+                feature: feature.to_owned(),
+                tickets: std::mem::take(&mut line.tickets),
+                message: message.clone(),
+            });
+        }
+    }
+
+    fn write_to(
+        &mut self,
+        feature: &str,
+        line: &mut Line,
+        log: &mut EventLog,
+    ) -> Result<(), StoreError> {
+        if let Some(event) = log.check()?
+            && self.is_lost(feature, line, &event)
+        {
+            return Ok(());
+        }
+        while !line.unsealed.is_empty() {
+            let sealed = self.seal(feature, &line.unsealed[0].0)?;
+            line.unsealed.remove(0);
+            line.sealed.push(sealed);
+        }
+        while let Some(batch) = line.sealed.first() {
+            if batch.new_segment {
+                log.rotate()?;
+                self.rotation_asked.remove(feature);
+            }
+            log.append(&batch.lines)?;
+            log.sync()?;
+            self.feed.publish(&batch.events);
+            line.sealed.remove(0);
+        }
+        self.give_back(feature, line);
+        if log.wants_rotation() && self.rotation_asked.insert(feature.to_owned()) {
+            (self.report)(Report::RotationWanted { feature: feature.to_owned() });
+        }
+        Ok(())
+    }
+
+    /// Somebody else changed the log. Added lines stay and do no harm; after a loss the
+    /// changes that wait are of no use.
+    fn is_lost(&self, feature: &str, line: &mut Line, event: &LogEvent) -> bool {
+        let what = match event {
+            LogEvent::Extended { .. } => return false,
+            LogEvent::Lost => "it was deleted or replaced".to_owned(),
+            LogEvent::Truncated { known, found } => {
+                format!("it was cut from {known} to {found} bytes")
+            }
+        };
+        // A full emission that waits already covers what was lost.
+        if let Some(at) = line.unsealed.iter().rposition(|(emitted, _)| emitted.full) {
+            line.sealed.clear();
+            line.unsealed.drain(..at);
+            return false;
+        }
+        line.sealed.clear();
+        line.unsealed.clear();
+        line.lost = true;
+        (self.report)(Report::LogLost { feature: feature.to_owned(), what });
+        true
+    }
+
+    /// Gives a batch its ids and clock.
+    fn seal(&mut self, feature: &str, emitted: &Emitted) -> Result<Sealed, StoreError> {
+        let mut clocks = Vec::with_capacity(emitted.payloads.len());
+        for _ in &emitted.payloads {
+            clocks.push(self.clock.tick()?);
+        }
+        let mut clocks = clocks.into_iter();
+        let next = || {
+            let clock = clocks.next().expect("one clock was drawn for each payload");
+            (self.ids.next(emitted.now), clock)
+        };
+        let payloads = emitted.payloads.clone();
+        let events = seal(payloads, &emitted.emitter, &emitted.correlation_id, emitted.now, next);
+        let mut lines = Vec::new();
+        let mut logged = Vec::with_capacity(events.len());
+        for event in events {
+            let line = event.to_line();
+            logged.push(LoggedEvent {
+                feature: feature.to_owned(),
+                event_id: event.event_id,
+                event_type: event.event_type,
+                line: Bytes::copy_from_slice(&line[..line.len() - 1]),
+            });
+            lines.extend_from_slice(&line);
+        }
+        Ok(Sealed { lines, events: logged, new_segment: emitted.new_segment })
+    }
+
+    /// Tells the loop that everything it ordered for this feature is durable.
+    fn give_back(&self, feature: &str, line: &mut Line) {
+        if !line.lost && !line.tickets.is_empty() {
+            let tickets = std::mem::take(&mut line.tickets);
+            (self.report)(Report::Durable { feature: feature.to_owned(), tickets });
+        }
+    }
+}
+
+fn write_snapshot(line: &mut Line) -> Result<(), StoreError> {
+    if let Some((view, place)) = &line.snapshot {
+        place.replace(SNAPSHOT_FILE, &view.snapshot().to_json())?;
+        line.snapshot = None;
+    }
+    Ok(())
+}
+
+/// The error and what to do about it.
+fn describe(error: &StoreError) -> String {
+    let hint = error.hint().map_or_else(String::new, |hint| format!("; {hint}"));
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text + &hint
+}
+
+/// The loop's side: orders never block.
+pub(super) type Orders = Sender<Order>;

@@ -1,0 +1,270 @@
+//! Starting and stopping: directories, locks, clock, watcher, registry, first scans.
+//!
+//! The order matters: the locks come first, so that nothing is touched that another daemon
+//! uses; watches come before scans; the listeners come last and are not started here.
+
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread::JoinHandle;
+
+use arc_swap::ArcSwap;
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+
+use super::config::{Config, ConfigError};
+use super::engine::{Ending, Engine, Event, Parts};
+use super::feed::Feed;
+use super::handle::DaemonHandle;
+use super::identities::project_loader;
+use super::job::JobEnvironment;
+use super::journal::Journal;
+use super::sequence::EventIds;
+use super::workers;
+use crate::store::{
+    Home, HomeError, InstanceLock, LamportClock, LockError, RegistryFile, StoreError,
+};
+#[cfg(target_os = "linux")]
+use crate::watch::MountWatch;
+use crate::watch::{Cookies, DirtySet, NotifyBackend, SlowLane, Unwatched, WatchBackend};
+
+/// Why the daemon cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A directory of ours is missing or not safe.
+    #[error("the daemon's directories cannot be used")]
+    Home(#[from] HomeError),
+    /// Another daemon runs, or the lock cannot be taken.
+    #[error("another dossierd holds the lock")]
+    Locked(#[source] LockError),
+    /// A file of ours cannot be read or written.
+    #[error("the daemon's files cannot be used")]
+    Store(#[from] StoreError),
+    /// The configuration file makes no sense.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The system gives no thread.
+    #[error("a thread cannot be started")]
+    Thread(#[from] std::io::Error),
+}
+
+/// A daemon without listeners: it watches, scans, publishes and logs.
+pub struct Daemon {
+    handle: DaemonHandle,
+    events: Sender<Event>,
+    ready: Receiver<()>,
+    ended: Receiver<Infallible>,
+    engine: JoinHandle<Ending>,
+    threads: Vec<JoinHandle<()>>,
+    warnings: Vec<String>,
+    // Held until everything has ended; released in this order, the inner lock first.
+    _state_lock: InstanceLock,
+    _runtime_lock: InstanceLock,
+}
+
+impl Daemon {
+    /// Starts everything but the listeners.
+    pub fn start(home: &Home, config_file: &Path) -> Result<Self, StartError> {
+        home.prepare()?;
+        let runtime_lock =
+            InstanceLock::try_acquire(&home.lock_file()).map_err(StartError::Locked)?;
+        let state_lock =
+            InstanceLock::try_acquire(&home.state_lock_file()).map_err(StartError::Locked)?;
+        let registry_file = RegistryFile::new(home.registry_file());
+        let registry = registry_file.load()?;
+        let (clock, _) = LamportClock::open(&home.clock_file())?;
+
+        let dirty = Arc::new(DirtySet::new());
+        let mut warnings = Vec::new();
+        let watching = Watching::start(home, &dirty, &mut warnings);
+        let (event_sender, events) = unbounded();
+        let (command_sender, commands) = unbounded();
+        let (job_sender, jobs) = unbounded();
+        let (order_sender, orders) = unbounded();
+        let environment = Arc::new(JobEnvironment {
+            home: home.clone(),
+            watcher: watching.backend.clone(),
+            project: project_loader(home),
+            cancelled: AtomicBool::new(false),
+        });
+        let feed = Arc::new(Feed::default());
+        let views = Arc::new(ArcSwap::default());
+
+        let count = std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 8));
+        let mut threads = workers::start(count, &jobs, &event_sender, &environment)?;
+        let reports = event_sender.clone();
+        threads.push(Journal::start(
+            clock,
+            EventIds::default(),
+            Arc::clone(&feed),
+            orders,
+            move |report| {
+                let _ = reports.send(Event::Journal(report));
+            },
+        )?);
+        let (slow, slow_thread) = slow_lane(&event_sender, &mut warnings)?;
+        threads.extend(slow_thread);
+
+        let (ready_sender, ready) = bounded(1);
+        let parts = Parts {
+            environment,
+            backend: watching.backend,
+            watch_fault: watching.fault,
+            dirty,
+            cookies: watching.cookies,
+            slow,
+            config_file: config_file.to_path_buf(),
+            jobs: job_sender,
+            workers: count,
+            journal: order_sender,
+            registry: registry_file,
+            views: Arc::clone(&views),
+            events,
+            commands,
+            warnings: warnings.clone(),
+            on_ready: Box::new(move || {
+                let _ = ready_sender.send(());
+            }),
+            reload_config: config_reloader(config_file),
+        };
+        let (end_sender, ended) = bounded::<Infallible>(0);
+        #[cfg(target_os = "linux")]
+        let mounts = watching.mounts;
+        let engine = std::thread::Builder::new().name("loop".into()).spawn(move || {
+            // Dropped at the end, however it comes: that is what tells everybody.
+            let _ended = end_sender;
+            #[cfg(target_os = "linux")]
+            let _mounts = mounts;
+            Engine::new(parts, registry).run()
+        })?;
+        Ok(Self {
+            handle: DaemonHandle::new(views, command_sender, feed),
+            events: event_sender,
+            ready,
+            ended,
+            engine,
+            threads,
+            warnings,
+            _state_lock: state_lock,
+            _runtime_lock: runtime_lock,
+        })
+    }
+
+    /// The way to the loop.
+    pub fn handle(&self) -> &DaemonHandle {
+        &self.handle
+    }
+
+    /// What the daemon has to live with.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Receives once, when all first scans have ended.
+    pub fn ready(&self) -> &Receiver<()> {
+        &self.ready
+    }
+
+    /// Is disconnected when the loop has ended; without being asked to only if it failed.
+    pub fn ended(&self) -> &Receiver<Infallible> {
+        &self.ended
+    }
+
+    /// Asks the loop to end.
+    pub fn ask_to_stop(&self) {
+        let _ = self.events.send(Event::Stop);
+    }
+
+    /// Stops and waits until everything is written.
+    pub fn stop(self) -> Ending {
+        self.ask_to_stop();
+        let ending = self.engine.join();
+        drop((self.handle, self.events));
+        for thread in self.threads {
+            // A panic has been reported already.
+            let _ = thread.join();
+        }
+        ending.unwrap_or_else(|_| Ending::Failed("the loop panicked".into()))
+    }
+}
+
+/// Everything that tells of changes.
+struct Watching {
+    backend: Arc<dyn WatchBackend>,
+    fault: Option<String>,
+    cookies: Option<Cookies>,
+    #[cfg(target_os = "linux")]
+    mounts: Option<MountWatch>,
+}
+
+impl Watching {
+    /// The system's watcher, or none, with the reason. The daemon goes on without: it
+    /// polls, and says so.
+    fn start(home: &Home, dirty: &Arc<DirtySet>, warnings: &mut Vec<String>) -> Self {
+        let instance = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple());
+        let cookies = Cookies::new(home.cookie_dir(), &instance);
+        let cookies = cookies
+            .map_err(|error| warnings.push(format!("fresh reads cost a full scan: {error}")))
+            .ok();
+        let backend = match &cookies {
+            Some(cookies) => NotifyBackend::with_cookies(Arc::clone(dirty), cookies),
+            None => NotifyBackend::new(Arc::clone(dirty)),
+        };
+        #[cfg(target_os = "linux")]
+        let mounts = MountWatch::start(Arc::clone(dirty))
+            .map_err(|error| warnings.push(format!("mounts are not watched: {error}")))
+            .ok();
+        let (backend, fault): (Arc<dyn WatchBackend>, _) = match backend {
+            Ok(backend) => (Arc::new(backend), None),
+            Err(error) => {
+                let text = format!("files are polled, not watched: {error}");
+                warnings.push(text.clone());
+                (Arc::new(Unwatched), Some(text))
+            }
+        };
+        Self {
+            backend,
+            fault,
+            cookies,
+            #[cfg(target_os = "linux")]
+            mounts,
+        }
+    }
+}
+
+/// The slow lane, and the thread that carries its events to the loop.
+fn slow_lane(
+    events: &Sender<Event>,
+    warnings: &mut Vec<String>,
+) -> std::io::Result<(Option<SlowLane>, Option<JoinHandle<()>>)> {
+    let (sender, receiver) = unbounded();
+    match SlowLane::new(sender) {
+        Ok(slow) => {
+            let events = events.clone();
+            let carry = move || {
+                for event in receiver {
+                    if events.send(Event::Slow(event)).is_err() {
+                        return;
+                    }
+                }
+            };
+            let thread = std::thread::Builder::new().name("slow-lane".into()).spawn(carry)?;
+            Ok((Some(slow), Some(thread)))
+        }
+        Err(error) => {
+            warnings.push(format!("changes of configuration are seen at the next scan: {error}"));
+            Ok((None, None))
+        }
+    }
+}
+
+/// Checks the configuration when its file changes. What it says holds from the next start.
+fn config_reloader(file: &Path) -> Box<dyn Fn() -> Vec<String> + Send> {
+    let file: PathBuf = file.to_path_buf();
+    let began_with = Config::load(&file).ok();
+    Box::new(move || match Config::load(&file) {
+        Ok(config) if Some(&config) == began_with.as_ref() => Vec::new(),
+        Ok(_) => vec!["the configuration has changed; restart dossierd to use it".into()],
+        Err(error) => vec![format!("the configuration cannot be used at the next start: {error}")],
+    })
+}

@@ -1,0 +1,45 @@
+//! Workers: threads that do jobs. A panic in one is told to the loop, which ends the
+//! daemon: it is never a quiet stop.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::engine::Event;
+use super::job::{Job, JobEnvironment};
+
+/// Starts `count` workers. They end when the sender of jobs is gone.
+pub(super) fn start(
+    count: usize,
+    jobs: &Receiver<Job>,
+    events: &Sender<Event>,
+    environment: &Arc<JobEnvironment>,
+) -> std::io::Result<Vec<JoinHandle<()>>> {
+    let start_one = |number: usize| {
+        let (jobs, events, environment) = (jobs.clone(), events.clone(), Arc::clone(environment));
+        std::thread::Builder::new()
+            .name(format!("worker-{number}"))
+            .spawn(move || work(&jobs, &events, &environment))
+    };
+    (0..count).map(start_one).collect()
+}
+
+fn work(jobs: &Receiver<Job>, events: &Sender<Event>, environment: &JobEnvironment) {
+    while let Ok(job) = jobs.recv() {
+        // What a panic leaves half done is in the job, which is lost with it.
+        let event = match catch_unwind(AssertUnwindSafe(|| job.run(environment))) {
+            Ok(result) => Event::Job(Box::new(result)),
+            Err(panic) => Event::Panicked(message_of(panic.as_ref())),
+        };
+        if events.send(event).is_err() {
+            return;
+        }
+    }
+}
+
+fn message_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
+}

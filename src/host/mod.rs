@@ -1,0 +1,9 @@
+//! The running program: the daemon, the API and the listeners, put together.
+//!
+//! Order of starting: daemon (locks, watches, first scans), token, listeners. Order of
+//! ending: listeners first, so that nobody asks what is no longer there.
+
+mod ports;
+mod running;
+
+pub use running::{Host, HostConfig, HostError};

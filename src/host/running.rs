@@ -1,0 +1,215 @@
+//! A running host.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ports::{Artifacts, Counts, Logs};
+use crate::api::service::HEARTBEAT;
+use crate::api::token::Token;
+use crate::api::{Api, ApiConfig};
+use crate::daemon::config::{Config, ConfigError, DEFAULT_LISTEN, TcpAuth};
+use crate::daemon::handle::DaemonHandle;
+use crate::daemon::{Daemon, Ending, StartError};
+use crate::server::{
+    self, Counters, IfBusy, Limits, RunningServer, Server, ServerConfig, ServerError,
+};
+use crate::store::{Home, StoreError, secret};
+use crate::survey::now;
+
+/// How long requests that are under way may take when the host stops.
+const SHUTDOWN: Duration = Duration::from_secs(5);
+
+/// What a host is started with. What is `None` comes from the configuration file, and then
+/// from the defaults.
+#[derive(Debug, Clone, Default)]
+pub struct HostConfig {
+    /// Loopback address and port.
+    pub listen: Option<SocketAddr>,
+    /// The Unix socket.
+    pub socket: Option<PathBuf>,
+    /// The configuration file.
+    pub config_file: Option<PathBuf>,
+    /// More names for `Host`.
+    pub allowed_hosts: Vec<String>,
+}
+
+/// Why a host cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The daemon cannot start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The configuration makes no sense.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A listener cannot be bound.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The token cannot be written.
+    #[error("the token of the API cannot be written")]
+    Token(#[source] StoreError),
+    /// The system gives no randomness.
+    #[error("no token can be made")]
+    Random(#[source] crate::api::token::RandomError),
+    /// The system gives no threads.
+    #[error("the listeners cannot be started")]
+    Runtime(#[source] std::io::Error),
+    /// The loop ended before it was ready.
+    #[error("the daemon ended while it was starting: {0}")]
+    Ended(String),
+}
+
+/// What messages to peers over TCP call the directories of this daemon and of its user.
+fn places(home: &Home) -> Vec<(PathBuf, &'static str)> {
+    let own = [
+        (home.config_dir(), "<config>"),
+        (home.state_dir(), "<state>"),
+        (home.runtime_dir(), "<runtime>"),
+    ];
+    let mut places: Vec<_> = own.map(|(dir, word)| (dir.to_owned(), word)).into();
+    places.extend(directories::BaseDirs::new().map(|dirs| (dirs.home_dir().to_owned(), "~")));
+    places
+}
+
+/// The daemon with its listeners.
+pub struct Host {
+    daemon: Daemon,
+    server: RunningServer,
+    api: Arc<Api>,
+    runtime: tokio::runtime::Runtime,
+    warnings: Vec<String>,
+    token_file: PathBuf,
+}
+
+impl Host {
+    /// Starts everything. Returns when watches are in place, first scans are done and both
+    /// listeners are bound.
+    pub fn start(home: &Home, config: HostConfig) -> Result<Self, HostError> {
+        let config_file = config.config_file.unwrap_or_else(|| home.config_file());
+        let file = Config::load(&config_file)?;
+        let daemon = wait_until_ready(Daemon::start(home, &config_file)?)?;
+        let token = Token::generate().map_err(HostError::Random)?;
+        let token_file = home.token_file();
+        secret::write_secret(&token_file, token.expose().as_bytes()).map_err(HostError::Token)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .thread_name("server")
+            .build()
+            .map_err(HostError::Runtime)?;
+        let socket = config.socket.unwrap_or_else(|| home.socket());
+        let api = Arc::new(Api::new(ApiConfig {
+            handle: daemon.handle().clone(),
+            token,
+            tcp_auth_none: file.tcp_auth == TcpAuth::None,
+            socket: Some(socket.clone()),
+            version: env!("CARGO_PKG_VERSION"),
+            started_at: now(),
+            text: Arc::new(Artifacts),
+            logs: Arc::new(Logs::default()),
+            clock: Arc::new(now),
+            heartbeat: HEARTBEAT,
+            places: places(home),
+        }));
+        let counters = Arc::new(Counters::default());
+        let (listen, if_busy) = match config.listen.or(file.listen) {
+            Some(listen) => (listen, IfBusy::Fail),
+            None => (DEFAULT_LISTEN, IfBusy::PickAnother),
+        };
+        let server_config = ServerConfig {
+            listen,
+            if_busy,
+            socket,
+            tcp_auth: match file.tcp_auth {
+                TcpAuth::Token => server::TcpAuth::Token,
+                TcpAuth::None => server::TcpAuth::None,
+            },
+            allowed_hosts: [file.allowed_hosts, config.allowed_hosts].concat(),
+            limits: Limits::default(),
+            counters: Arc::clone(&counters),
+        };
+        let server = Server::start(server_config, api.clone(), runtime.handle())?;
+        api.set_http(server.http_addr);
+        api.set_transport_counts(Arc::new(Counts(counters)));
+        let mut warnings = daemon.warnings().to_vec();
+        warnings.extend(server.warnings.iter().map(ToString::to_string));
+        Ok(Self { daemon, server, api, runtime, warnings, token_file })
+    }
+
+    /// The address of the API and the page.
+    pub fn http(&self) -> String {
+        format!("http://{}", self.server.http_addr)
+    }
+
+    /// The Unix socket.
+    pub fn socket(&self) -> Option<&PathBuf> {
+        self.server.socket_path.as_ref()
+    }
+
+    /// The way to the loop.
+    pub fn handle(&self) -> &DaemonHandle {
+        self.daemon.handle()
+    }
+
+    /// The API, for another transport.
+    pub fn api(&self) -> &Arc<Api> {
+        &self.api
+    }
+
+    /// The runtime of the listeners.
+    pub fn runtime(&self) -> &tokio::runtime::Runtime {
+        &self.runtime
+    }
+
+    /// What the user should know.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Waits until `stop` completes (true), or something ends that never should (false);
+    /// [`Host::stop`] then tells what.
+    pub fn run_until(&mut self, stop: impl Future<Output = ()>) -> bool {
+        let ended = self.daemon.ended().clone();
+        let loop_ended = self.runtime.spawn_blocking(move || ended.recv().is_err());
+        let server = &mut self.server;
+        let asked = self.runtime.block_on(async {
+            tokio::select! {
+                () = stop => true,
+                () = server.failed() => false,
+                _ = loop_ended => false,
+            }
+        });
+        if !asked {
+            tracing::error!("a part of the daemon has ended by itself");
+        }
+        asked
+    }
+
+    /// Stops: listeners, then the loop with its files.
+    pub fn stop(self) -> Ending {
+        let Self { daemon, server, runtime, token_file, .. } = self;
+        runtime.block_on(server.shutdown(SHUTDOWN));
+        let ending = daemon.stop();
+        // A token that opens nothing any more helps nobody; the next start makes another.
+        let _ = secret::remove_secret(&token_file);
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        ending
+    }
+}
+
+/// Waits for the first scans.
+fn wait_until_ready(daemon: Daemon) -> Result<Daemon, HostError> {
+    let ready = crossbeam_channel::select! {
+        recv(daemon.ready()) -> ready => ready.is_ok(),
+        recv(daemon.ended()) -> _ => false,
+    };
+    if ready {
+        return Ok(daemon);
+    }
+    Err(HostError::Ended(match daemon.stop() {
+        Ending::Failed(message) => message,
+        Ending::Stopped => "it was stopped".to_owned(),
+    }))
+}

@@ -1,0 +1,411 @@
+//! The survey of one feature.
+//!
+//! A [`FeatureSurvey`] owns everything that belongs to one feature and is slow to touch.
+//! Whoever runs it has it alone, so there is no lock, and never two surveys of one feature
+//! at a time.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::baselines::Baselines;
+use super::{faults, now};
+use crate::dossier::anomaly::Anomaly;
+use crate::dossier::assemble::{Sources, assemble};
+use crate::dossier::baseline::{self, Baseline, BaselineKey, Capturable, CaptureContext};
+use crate::dossier::drift::{self, BaselineState, Drift};
+use crate::dossier::record::Provenance;
+use crate::dossier::snapshot::Snapshot;
+use crate::dossier::{Dossier, RelPath, Timestamp, extract};
+use crate::index::{FeatureIndex, RootFault, ScanOutcome, ScanProgress, ScanRequest, ScanSettings};
+use crate::project::ProjectContext;
+use crate::store::DossierDir;
+use crate::watch::DirWatcher;
+
+/// What is asked besides a scan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    /// Accept the current state, of everything or of some shown paths.
+    Capture {
+        /// What the person says.
+        note: Option<String>,
+        /// Shown paths; `None` for everything.
+        paths: Option<Vec<String>>,
+    },
+    /// Forget the baseline.
+    ClearBaseline,
+}
+
+/// One survey.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    /// What to look at; `None` says that the directory is gone for good, and the dossier
+    /// is one of nothing.
+    pub request: Option<ScanRequest>,
+    /// What else to do, in order.
+    pub tasks: Vec<Task>,
+    /// The mission type that the registration names.
+    pub registered_mission: Option<String>,
+    /// The step that a person set.
+    pub explicit_step: Option<String>,
+    /// Threads that may read and hash.
+    pub threads: usize,
+    /// Keep BLAKE3 of what is read; see [`ScanSettings::gate`].
+    pub gate: bool,
+}
+
+/// What a survey needs from outside.
+pub struct Surroundings<'a> {
+    /// Watches each directory before it is listed.
+    pub watcher: &'a dyn DirWatcher,
+    /// Loads what the project says of itself; given what it said before.
+    pub project: &'a dyn Fn(Option<&ProjectContext>) -> ProjectContext,
+    /// Set to end a scan early.
+    pub cancelled: &'a AtomicBool,
+    /// Told how far a scan is.
+    pub progress: Option<&'a (dyn Fn(ScanProgress) + Sync)>,
+}
+
+/// A dossier with everything that was found out about it.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// The dossier.
+    pub dossier: Arc<Dossier>,
+    /// How it stands to the baseline.
+    pub drift: Arc<Drift>,
+    /// The baseline that was compared with.
+    pub baseline: BaselineState,
+    /// The current context.
+    pub key: BaselineKey,
+    /// UUID of the snapshot.
+    pub snapshot_id: String,
+    /// When it was computed.
+    pub computed_at: Timestamp,
+}
+
+impl Judged {
+    /// The snapshot.
+    pub fn snapshot(&self) -> Snapshot<'_> {
+        Snapshot::new(&self.dossier, &self.snapshot_id, self.computed_at)
+    }
+
+    /// The baseline, if one could be read.
+    pub fn baseline(&self) -> Option<&Arc<Baseline>> {
+        match &self.baseline {
+            BaselineState::Read(baseline) => Some(baseline),
+            BaselineState::None | BaselineState::Broken(_) => None,
+        }
+    }
+}
+
+/// What a survey gave.
+#[derive(Debug)]
+pub struct Surveyed {
+    /// The scan, if there was one.
+    pub scan: Option<ScanOutcome>,
+    /// Is the judgement another one than before?
+    pub changed: bool,
+    /// Answers to the tasks, in order: for [`Task::ClearBaseline`], was there one?
+    pub answers: Vec<Result<bool, TaskError>>,
+}
+
+/// Why a task had no effect.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TaskError {
+    /// It contradicts the current state.
+    #[error("{0}")]
+    Conflict(String),
+    /// It could not be written.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// One feature, as far as it is known.
+pub struct FeatureSurvey {
+    /// Directory name, as shown.
+    pub slug: String,
+    /// Path relative to the project root, as shown; empty if it is the root itself.
+    pub prefix: String,
+    /// The files.
+    pub index: FeatureIndex,
+    /// Where durable files are, if anywhere.
+    pub place: Option<DossierDir>,
+    /// What the project said of itself.
+    pub context: Option<Arc<ProjectContext>>,
+    /// What was judged last.
+    pub judged: Option<Judged>,
+    /// What is wrong with the ignore files.
+    pub ignore_faults: Vec<Anomaly>,
+    /// Baseline files.
+    pub baselines: Baselines,
+    inputs: Option<(Option<String>, Option<String>)>,
+}
+
+impl FeatureSurvey {
+    /// A feature of which nothing is known but where it is.
+    pub fn new(
+        slug: String,
+        prefix: String,
+        index: FeatureIndex,
+        ignore_faults: Vec<Anomaly>,
+        place: Option<DossierDir>,
+    ) -> Self {
+        Self {
+            slug,
+            prefix,
+            index,
+            place,
+            context: None,
+            judged: None,
+            ignore_faults,
+            baselines: Baselines::default(),
+            inputs: None,
+        }
+    }
+
+    /// Surveys the feature. `remembered` are paths relative to the project root that were
+    /// there before, as shown.
+    ///
+    /// If the directory cannot be opened nothing is judged: the error says why, and the
+    /// last judgement stays.
+    pub fn run(
+        &mut self,
+        assignment: &Assignment,
+        around: &Surroundings<'_>,
+        remembered: &BTreeSet<String>,
+    ) -> Result<Surveyed, RootFault> {
+        let (context, other_context) = self.load_context(around);
+        let scan = self.scan(assignment, around)?;
+        let other_files = scan.as_ref().is_none_or(|scan| {
+            !scan.changed.is_empty() || !scan.removed.is_empty() || scan.rules_changed.is_some()
+        });
+        let inputs = (assignment.registered_mission.clone(), assignment.explicit_step.clone());
+        let other_inputs = self.inputs.replace(inputs.clone()) != Some(inputs);
+        let again = other_context || other_files || other_inputs || self.judged.is_none();
+        let dossier = match &self.judged {
+            Some(judged) if !again => Arc::clone(&judged.dossier),
+            _ => Arc::new(self.assemble(assignment, &context, remembered)),
+        };
+        let (answers, changed) = self.judge(dossier, &context, &assignment.tasks, again);
+        Ok(Surveyed { scan, changed, answers })
+    }
+
+    /// What the project says now. The former value is kept where nothing changed, so that
+    /// whatever was made from it can be kept too.
+    fn load_context(&mut self, around: &Surroundings<'_>) -> (Arc<ProjectContext>, bool) {
+        let loaded = (around.project)(self.context.as_deref());
+        match &self.context {
+            Some(known) if **known == loaded => (Arc::clone(known), false),
+            _ => {
+                let context = Arc::new(loaded);
+                self.context = Some(Arc::clone(&context));
+                (context, true)
+            }
+        }
+    }
+
+    /// Scans what is asked; takes in what it says of the ignore files.
+    fn scan(
+        &mut self,
+        assignment: &Assignment,
+        around: &Surroundings<'_>,
+    ) -> Result<Option<ScanOutcome>, RootFault> {
+        let Some(request) = &assignment.request else {
+            self.index.clear();
+            return Ok(None);
+        };
+        let settings = ScanSettings {
+            threads: assignment.threads,
+            gate: assignment.gate,
+            extract: extract::extract,
+            extract_head: extract::extract_head,
+            now: &now,
+            cancelled: around.cancelled,
+            progress: around.progress,
+        };
+        let outcome = self.index.scan(request, around.watcher, &settings);
+        outcome.root.clone()?;
+        if let Some(found) = &outcome.rules_changed {
+            self.ignore_faults = faults::of_ignore_files(found);
+        }
+        Ok(Some(outcome))
+    }
+
+    /// Assembles the dossier of what the index holds.
+    fn assemble(
+        &self,
+        assignment: &Assignment,
+        context: &ProjectContext,
+        remembered: &BTreeSet<String>,
+    ) -> Dossier {
+        let mut found = faults::of_index(&self.index);
+        found.extend(self.ignore_faults.iter().cloned());
+        found.extend(faults::of_project(context));
+        assemble(Sources {
+            feature_slug: &self.slug,
+            files: self.index.table(),
+            ignored: self.index.ignored().len(),
+            faults: found,
+            missions: &|name| context.catalog.get(name),
+            registered_mission: assignment.registered_mission.as_deref(),
+            explicit_step: assignment.explicit_step.as_deref(),
+            remembered: &self.remembered(remembered),
+            provenance: provenance(context),
+            previous: self.judged.as_ref().map(|judged| judged.dossier.as_ref()),
+        })
+    }
+
+    /// Those of the remembered paths that are in this feature and not there now.
+    fn remembered(&self, paths: &BTreeSet<String>) -> BTreeSet<RelPath> {
+        let own = paths.iter().filter_map(|path| {
+            let rest = path.strip_prefix(&self.prefix)?;
+            RelPath::new(if self.prefix.is_empty() { rest } else { rest.strip_prefix('/')? }).ok()
+        });
+        own.filter(|path| !self.index.table().contains_key(path)).collect()
+    }
+
+    /// Does the tasks, compares with the baseline, and keeps the judgement.
+    fn judge(
+        &mut self,
+        dossier: Arc<Dossier>,
+        context: &ProjectContext,
+        tasks: &[Task],
+        other_dossier: bool,
+    ) -> (Vec<Result<bool, TaskError>>, bool) {
+        let key = baseline_key(&dossier, context);
+        let branch = context.git.as_ref().and_then(|git| git.branch.clone());
+        let answers =
+            tasks.iter().map(|task| self.perform(task, &dossier, &key, context)).collect();
+        let baseline = match &self.place {
+            Some(place) => self.baselines.load(place, &key, branch.as_deref()),
+            None => BaselineState::None,
+        };
+        let drift = drift::compare(&dossier, &baseline, &key, branch.as_deref());
+        let former = self.judged.take();
+        let same_drift = former.as_ref().is_some_and(|judged| *judged.drift == drift);
+        let same_baseline = former.as_ref().is_some_and(|judged| judged.baseline == baseline);
+        let changed = other_dossier || !same_drift || !same_baseline;
+        self.judged = Some(match former {
+            Some(judged) if !changed => judged,
+            _ => Judged {
+                dossier,
+                drift: Arc::new(drift),
+                baseline,
+                key,
+                snapshot_id: uuid::Uuid::new_v4().to_string(),
+                computed_at: now(),
+            },
+        });
+        (answers, changed)
+    }
+
+    /// Does one task.
+    fn perform(
+        &mut self,
+        task: &Task,
+        dossier: &Dossier,
+        key: &BaselineKey,
+        context: &ProjectContext,
+    ) -> Result<bool, TaskError> {
+        let branch = context.git.as_ref().and_then(|git| git.branch.clone());
+        let Some(place) = self.place.clone() else {
+            return Err(TaskError::Failed("this feature has no place for a baseline".into()));
+        };
+        let failed = |e: crate::store::StoreError| TaskError::Failed(e.to_string());
+        let (note, paths) = match task {
+            Task::ClearBaseline => {
+                let cleared = self.baselines.clear(&place, key, branch.as_deref());
+                return cleared.map_err(failed);
+            }
+            Task::Capture { note, paths } => (note.clone(), paths),
+        };
+        let capture_context = CaptureContext {
+            key: key.clone(),
+            captured_at: now(),
+            checkout_branch: branch.clone(),
+            git_sha: context.git.as_ref().and_then(|git| git.head_sha.clone()),
+            note,
+        };
+        let present = capturable(dossier);
+        let baseline = match paths {
+            None => baseline::capture(capture_context, &present),
+            Some(paths) => {
+                let former = self.accepted(&place, key, branch.as_deref())?;
+                baseline::amend(&former, capture_context, &present, paths)
+                    .map_err(|e| TaskError::Conflict(e.to_string()))?
+            }
+        };
+        self.baselines.save(&place, &baseline).map_err(failed)?;
+        Ok(true)
+    }
+
+    /// The baseline in force in this context, to be amended.
+    fn accepted(
+        &mut self,
+        place: &DossierDir,
+        key: &BaselineKey,
+        branch: Option<&str>,
+    ) -> Result<Arc<Baseline>, TaskError> {
+        let conflict = |text: String| Err(TaskError::Conflict(text));
+        match self.baselines.load(place, key, branch) {
+            BaselineState::Read(b)
+                if b.acceptance(key, branch) == baseline::Acceptance::Accepted =>
+            {
+                Ok(b)
+            }
+            BaselineState::Broken(message) => conflict(message),
+            BaselineState::None | BaselineState::Read(_) => conflict(
+                "there is no baseline in this context to accept single artifacts into; capture the whole feature first"
+                    .into(),
+            ),
+        }
+    }
+
+    /// Where the files would be watched and listed.
+    pub fn dir(&self) -> PathBuf {
+        self.index.root().to_path_buf()
+    }
+}
+
+/// Present artifacts, as a capture sees them.
+fn capturable(dossier: &Dossier) -> Vec<Capturable> {
+    let rows = dossier.rows.iter().filter_map(|(path, _, row)| {
+        Some(Capturable {
+            path: path.clone(),
+            artifact_key: row.key.clone(),
+            content_hash: row.content_hash()?,
+            required_status: row.required_status,
+        })
+    });
+    rows.collect()
+}
+
+/// Where contents come from.
+fn provenance(context: &ProjectContext) -> Arc<Provenance> {
+    Arc::new(match &context.git {
+        Some(git) => Provenance {
+            source_kind: "git",
+            git_sha: git.head_sha.clone(),
+            git_ref: git.git_ref.clone(),
+        },
+        None => Provenance { source_kind: "manual", git_sha: None, git_ref: None },
+    })
+}
+
+/// The current context of a dossier.
+fn baseline_key(dossier: &Dossier, context: &ProjectContext) -> BaselineKey {
+    let branch = context.git.as_ref().and_then(|git| git.branch.clone());
+    BaselineKey {
+        project_uuid: context.identity.project_uuid.clone(),
+        node_id: context.identity.node_id.clone(),
+        feature_slug: dossier.feature_slug.clone(),
+        target_branch: dossier
+            .target_branch
+            .clone()
+            .or(branch)
+            .unwrap_or_else(|| "main".to_owned()),
+        mission_key: dossier.mission_type_or_unknown().to_owned(),
+        manifest_version: dossier.manifest_version().to_owned(),
+    }
+}

@@ -1,0 +1,157 @@
+//! Surveys without a daemon: what `scan`, `check` and `explain` stand on. Nothing is
+//! watched and nothing is written.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use super::faults::of_ignore_files;
+use super::feature::{Assignment, FeatureSurvey, Surroundings};
+use super::history::History;
+use crate::dossier::path::shown;
+use crate::index::{FeatureIndex, IgnoreRules, RootFault, ScanProgress, ScanRequest};
+use crate::project::ProjectContext;
+use crate::project::root::{Registration, RootError, classify_registration, feature_dirs};
+use crate::store::{DossierDir, Home, LogReader, project_id};
+use crate::watch::Unwatched;
+
+/// What is to be surveyed, and how.
+pub struct OneShot<'a> {
+    /// Where baselines and logs of projects without `.kittify` would be; `None` looks at
+    /// the project alone.
+    pub home: Option<&'a Home>,
+    /// Loads what the project says of itself.
+    pub project: &'a (dyn Fn(&Path, Option<&ProjectContext>) -> ProjectContext + Sync),
+    /// The mission type where meta.json names none.
+    pub mission_type: Option<String>,
+    /// A step that takes the place of meta.json's or the inferred one.
+    pub step: Option<String>,
+    /// Threads that may read and hash.
+    pub threads: usize,
+    /// Told how far it is.
+    pub progress: Option<&'a (dyn Fn(ScanProgress) + Sync)>,
+}
+
+/// Why a path could not be surveyed.
+#[derive(Debug, thiserror::Error)]
+pub enum SurveyError {
+    /// It is no directory that can be read.
+    #[error(transparent)]
+    Root(#[from] RootError),
+    /// A feature directory cannot be read.
+    #[error("{slug} cannot be scanned")]
+    Feature {
+        /// The feature.
+        slug: String,
+        /// Why.
+        source: RootFault,
+    },
+}
+
+/// The features at a path: one, or those of a project by slug.
+pub enum Found {
+    /// The path is a feature directory.
+    Feature(Box<FeatureSurvey>),
+    /// The path is a project root.
+    Project(Vec<FeatureSurvey>),
+}
+
+impl Found {
+    /// All features, by slug.
+    pub fn features(&self) -> &[FeatureSurvey] {
+        match self {
+            Self::Feature(feature) => std::slice::from_ref(feature),
+            Self::Project(features) => features,
+        }
+    }
+}
+
+impl OneShot<'_> {
+    /// Surveys the feature or project at this path.
+    pub fn survey(&self, path: &Path) -> Result<Found, SurveyError> {
+        match classify_registration(path)? {
+            Registration::Feature { dir, project_root } => {
+                let feature = self.feature(&dir, &project_root, self.threads)?;
+                Ok(Found::Feature(Box::new(feature)))
+            }
+            Registration::Project { root, .. } => self.all(&root).map(Found::Project),
+        }
+    }
+
+    /// Surveys all features of a project, several at a time, by slug.
+    fn all(&self, root: &Path) -> Result<Vec<FeatureSurvey>, SurveyError> {
+        let dirs: Vec<PathBuf> = feature_dirs(root)?.into_iter().map(|(_, dir)| dir).collect();
+        if dirs.len() == 1 {
+            return Ok(vec![self.feature(&dirs[0], root, self.threads)?]);
+        }
+        let next = std::sync::atomic::AtomicUsize::new(0);
+        let work = || {
+            let mut own = Vec::new();
+            loop {
+                let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                let Some(dir) = dirs.get(index) else { return own };
+                own.push((index, self.feature(dir, root, 1)));
+            }
+        };
+        let mut results = std::thread::scope(|scope| {
+            let count = self.threads.clamp(1, dirs.len().max(1));
+            let threads: Vec<_> = (0..count).map(|_| scope.spawn(work)).collect();
+            let joined = threads.into_iter().map(|thread| match thread.join() {
+                Ok(own) => own,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            joined.flatten().collect::<Vec<_>>()
+        });
+        results.sort_by_key(|(index, _)| *index);
+        results.into_iter().map(|(_, result)| result).collect()
+    }
+
+    /// Surveys one feature.
+    fn feature(
+        &self,
+        dir: &Path,
+        project_root: &Path,
+        threads: usize,
+    ) -> Result<FeatureSurvey, SurveyError> {
+        let name = dir.file_name().map(OsString::from).unwrap_or_default();
+        let slug = shown(name.as_bytes()).into_owned();
+        let prefix = dir
+            .strip_prefix(project_root)
+            .map(|relative| shown(relative.as_os_str().as_bytes()).into_owned())
+            .unwrap_or_default();
+        let place = self.home.and_then(|home| {
+            DossierDir::existing(project_root, &name, &project_id(project_root), home)
+        });
+        let (rules, ignore_faults) = IgnoreRules::load(dir, Some(project_root));
+        let index = FeatureIndex::new(dir.to_path_buf(), rules, None);
+        let faults = of_ignore_files(&ignore_faults);
+        let mut survey = FeatureSurvey::new(slug.clone(), prefix, index, faults, place);
+        let remembered = survey.place.as_ref().map_or_else(BTreeSet::new, remembered);
+        let assignment = Assignment {
+            request: Some(ScanRequest::Full),
+            tasks: Vec::new(),
+            registered_mission: self.mission_type.clone(),
+            explicit_step: self.step.clone(),
+            threads,
+            gate: false,
+        };
+        let around = Surroundings {
+            watcher: &Unwatched,
+            project: &|previous| (self.project)(project_root, previous),
+            cancelled: &AtomicBool::new(false),
+            progress: self.progress,
+        };
+        survey
+            .run(&assignment, &around, &remembered)
+            .map_err(|source| SurveyError::Feature { slug, source })?;
+        Ok(survey)
+    }
+}
+
+/// Required artifacts that the feature's log has seen.
+fn remembered(place: &DossierDir) -> BTreeSet<String> {
+    let history = History::read(LogReader::new(place.clone()));
+    history.map(|history| history.state.ever).unwrap_or_default()
+}

@@ -1,0 +1,141 @@
+//! A daemon in the test's own process, in a temporary directory, and a project to watch.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dossierd::daemon::command::Target;
+use dossierd::daemon::handle::DaemonHandle;
+use dossierd::daemon::view::FeatureView;
+use dossierd::daemon::{Daemon, Ending};
+use dossierd::store::Home;
+
+/// How long anything may take before a test fails.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A home, a project and, while it runs, a daemon.
+pub(crate) struct Bench {
+    pub(crate) runtime: tokio::runtime::Runtime,
+    directory: tempfile::TempDir,
+    daemon: Option<Daemon>,
+}
+
+impl Bench {
+    /// A bench whose daemon runs and serves nothing yet.
+    pub(crate) fn new() -> Self {
+        let mut bench = Self::stopped();
+        bench.start();
+        bench
+    }
+
+    /// A bench without a running daemon.
+    pub(crate) fn stopped() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let directory = tempfile::tempdir().expect("a directory");
+        Self { runtime, directory, daemon: None }
+    }
+
+    /// Starts the daemon and waits until its first scans have ended.
+    pub(crate) fn start(&mut self) {
+        let home = Home::resolve(Some(self.path().join("home"))).expect("a home");
+        let daemon = Daemon::start(&home, &home.config_file()).expect("starts");
+        daemon.ready().recv_timeout(DEADLINE).expect("is ready");
+        self.daemon = Some(daemon);
+    }
+
+    /// Stops the daemon.
+    pub(crate) fn stop(&mut self) {
+        if let Some(daemon) = self.daemon.take() {
+            assert_eq!(daemon.stop(), Ending::Stopped);
+        }
+    }
+
+    /// Where everything is.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.directory.path().canonicalize().expect("exists")
+    }
+
+    /// A project root.
+    pub(crate) fn project(&self) -> PathBuf {
+        self.path().join("project")
+    }
+
+    /// The way to the daemon.
+    pub(crate) fn handle(&self) -> &DaemonHandle {
+        self.daemon.as_ref().expect("runs").handle()
+    }
+
+    /// Writes a file of a feature, with the directories above it.
+    pub(crate) fn write(&self, relative: &str, content: impl AsRef<[u8]>) {
+        write(&self.project().join("kitty-specs").join(relative), content);
+    }
+
+    /// A feature of the built-in type `software-dev` that is complete at step `plan`.
+    pub(crate) fn planned_feature(&self, slug: &str) {
+        fs::create_dir_all(self.project().join(".kittify")).expect("made");
+        self.write(
+            &format!("{slug}/meta.json"),
+            r#"{"mission_type": "software-dev", "current_step": "plan"}"#,
+        );
+        self.write(&format!("{slug}/spec.md"), "# Spec\n");
+        self.write(&format!("{slug}/plan.md"), "# Plan\n");
+        self.write(&format!("{slug}/tasks.md"), "# Tasks\n");
+    }
+
+    /// Registers a path and waits for its features.
+    pub(crate) fn register(&self, path: &Path) -> Vec<Arc<FeatureView>> {
+        let registered = self.handle().register(path.to_path_buf(), None, None);
+        self.runtime.block_on(registered).expect("registers").features
+    }
+
+    /// The feature of this slug, with everything in it that happened before.
+    pub(crate) fn fresh(&self, slug: &str) -> Arc<FeatureView> {
+        self.fresh_all();
+        self.view(slug)
+    }
+
+    /// Waits until everything that happened before is in the view.
+    pub(crate) fn fresh_all(&self) {
+        self.runtime.block_on(self.handle().fresh(Target::All)).expect("is fresh");
+    }
+
+    /// The feature of this slug, as it is published now.
+    pub(crate) fn view(&self, slug: &str) -> Arc<FeatureView> {
+        self.handle().view().select(Some(slug)).expect("is there")
+    }
+
+    /// Lines of a feature's active log.
+    pub(crate) fn log(&self, slug: &str) -> Vec<serde_json::Value> {
+        let path = self.project().join(".kittify/dossiers").join(slug).join("events.jsonl");
+        let text = fs::read_to_string(path).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).expect("is JSON")).collect()
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if let Some(daemon) = self.daemon.take() {
+            daemon.stop();
+        }
+    }
+}
+
+/// Writes a file, with the directories above it.
+pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) {
+    fs::create_dir_all(path.parent().expect("has a parent")).expect("made");
+    fs::write(path, content).expect("written");
+}
+
+/// Waits until something is so.
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
+        std::thread::park_timeout(Duration::from_millis(2));
+    }
+}
