@@ -13,6 +13,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::emission::{self, Emitted, Extent};
+use super::identities::ProjectLoader;
 use super::journal::Order;
 use super::root::path_id;
 use super::view::{ScanCost, StoreState};
@@ -147,7 +148,7 @@ pub(super) struct JobEnvironment {
     pub home: Home,
     pub watcher: Arc<dyn DirWatcher>,
     /// Loads a project's context.
-    pub project: Box<dyn Fn(&Path, Option<&ProjectContext>) -> ProjectContext + Send + Sync>,
+    pub project: ProjectLoader,
     pub cancelled: AtomicBool,
     /// A segment of an event log is closed at this size.
     pub segment_bytes: u64,

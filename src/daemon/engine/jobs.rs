@@ -105,6 +105,8 @@ impl Engine {
                 let _ = self.parts.journal.send(Order::Snapshot { view, place });
             }
         }
+        // Before the journal can announce an event, what it tells of is in the view.
+        self.publish();
         let waiting = answer_failed_tasks(waiting, &survey.answers);
         match survey.emitted {
             Some(emitted) => {
@@ -113,10 +115,7 @@ impl Engine {
                 let order = Order::Append { feature: id.to_owned(), emitted, ticket };
                 let _ = self.parts.journal.send(order);
             }
-            None => {
-                self.publish();
-                self.complete(id, waiting);
-            }
+            None => self.complete(id, waiting),
         }
         if self.features.get(id).is_some_and(|f| f.has_left) {
             self.drop_feature(id);
