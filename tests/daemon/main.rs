@@ -1,7 +1,9 @@
 //! The daemon in this process: watching, publishing, logging, commands, restarts.
 
+mod events;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod live;
 mod model;
+mod mutants;
 mod operations;

@@ -1,6 +1,7 @@
 //! A daemon in the test's own process, in a temporary directory, and a project to watch.
 
 pub(crate) mod compare;
+pub(crate) mod lossy;
 pub(crate) mod random;
 
 use std::fs;
@@ -16,6 +17,15 @@ use dossierd::store::Home;
 
 /// How long anything may take before a test fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(6);
+
+/// The type of snapshot events.
+pub(crate) const SNAPSHOT: &str = "MissionDossierSnapshotComputed";
+/// The type of events of artifacts that are there.
+pub(crate) const INDEXED: &str = "MissionDossierArtifactIndexed";
+/// The type of events of artifacts that are not.
+pub(crate) const MISSING: &str = "MissionDossierArtifactMissing";
+/// The type of drift events.
+pub(crate) const DRIFT: &str = "MissionDossierParityDriftDetected";
 
 /// A home, a project and, while it runs, a daemon.
 pub(crate) struct Bench {
@@ -129,6 +139,26 @@ impl Bench {
     /// The feature of this slug, as it is published now.
     pub(crate) fn view(&self, slug: &str) -> Arc<FeatureView> {
         self.handle().view().select(Some(slug)).expect("is there")
+    }
+
+    /// Every event of a feature, once all that happened is in its log.
+    pub(crate) fn events(&self, slug: &str) -> Vec<serde_json::Value> {
+        self.fresh_all();
+        let id = self.view(slug).id.clone();
+        let view = self.runtime.block_on(self.handle().rescan(id, false)).expect("is scanned");
+        let place = view.place.clone().expect("has a place");
+        wait_until(&format!("the log of {slug} says what is published"), || {
+            let events = compare::events_of(&place);
+            let snapshot = events.iter().rev().find(|event| event["event_type"] == SNAPSHOT);
+            snapshot.is_some_and(|event| {
+                let payload = &event["payload"];
+                payload["snapshot_hash"] == view.dossier.parity_hash.to_string()
+                    && payload["context_diagnostics"]["tree_hash"]
+                        == view.dossier.tree_hash.to_string()
+            })
+        });
+        compare::verify_log(&place).expect("the log is sound");
+        compare::events_of(&place)
     }
 
     /// Lines of a feature's active log.
