@@ -7,3 +7,4 @@ mod live;
 mod model;
 mod mutants;
 mod operations;
+mod roots;
