@@ -1,5 +1,8 @@
 //! The daemon in this process: watching, publishing, logging, commands, restarts.
 
+mod baseline;
+mod completeness;
+mod determinism;
 mod events;
 #[path = "../kit/mod.rs"]
 mod kit;

@@ -16,7 +16,7 @@ use dossierd::daemon::{Daemon, Ending, Setup};
 use dossierd::store::Home;
 
 /// How long anything may take before a test fails.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(6);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The type of snapshot events.
 pub(crate) const SNAPSHOT: &str = "MissionDossierSnapshotComputed";
@@ -177,10 +177,14 @@ impl Drop for Bench {
     }
 }
 
-/// Writes a file, with the directories above it.
+/// Puts a file in place, with the directories above it: all at once, so that nobody sees
+/// it half written.
 pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) {
-    fs::create_dir_all(path.parent().expect("has a parent")).expect("made");
-    fs::write(path, content).expect("written");
+    let parent = path.parent().expect("has a parent");
+    fs::create_dir_all(parent).expect("made");
+    let temporary = tempfile::Builder::new().prefix(".new-").tempfile_in(parent).expect("made");
+    fs::write(temporary.path(), content).expect("written");
+    temporary.persist(path).expect("in place");
 }
 
 /// Waits until something is so.
