@@ -6,7 +6,7 @@
 //! feature never has two jobs at a time.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -103,13 +103,16 @@ pub(super) struct SurveyResult {
     pub ended_at: Timestamp,
 }
 
+/// Loads what the project at a root says of itself, given what it said before.
+pub type ProjectLoader =
+    Box<dyn Fn(&Path, Option<&ProjectContext>) -> ProjectContext + Send + Sync>;
+
 /// What all jobs share.
 pub(super) struct JobEnvironment {
     pub home: Home,
     pub watcher: Arc<dyn DirWatcher>,
     /// Loads a project's context.
-    pub project:
-        Box<dyn Fn(&std::path::Path, Option<&ProjectContext>) -> ProjectContext + Send + Sync>,
+    pub project: ProjectLoader,
     pub cancelled: AtomicBool,
     /// A segment of an event log is closed at this size.
     pub segment_bytes: u64,

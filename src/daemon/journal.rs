@@ -208,8 +208,10 @@ impl Journal {
     /// Forgets the lines that are closing, and with them their logs and locks. What could
     /// not be written is what the log lacks, and is found again by whoever opens it next.
     fn close_all(&mut self) {
-        let closing = self.lines.extract_if(.., |_, line| line.closing);
-        for (feature, line) in closing.collect::<Vec<_>>() {
+        let closing = self.lines.iter().filter(|(_, line)| line.closing);
+        let closing: Vec<String> = closing.map(|(feature, _)| feature.clone()).collect();
+        for feature in closing {
+            let Some(line) = self.lines.remove(&feature) else { continue };
             self.rotation_asked.remove(&feature);
             let Line { log, tickets, .. } = line;
             drop(log);

@@ -18,4 +18,5 @@ pub mod view;
 mod workers;
 
 pub use engine::Ending;
+pub use job::ProjectLoader;
 pub use start::{BackendFactory, Daemon, Setup, StartError, identity_of_path, project_loader};

@@ -16,7 +16,7 @@ use super::config::{Config, ConfigError};
 use super::engine::{Ending, Engine, Event, Parts};
 use super::feed::Feed;
 use super::handle::DaemonHandle;
-use super::job::JobEnvironment;
+use super::job::{JobEnvironment, ProjectLoader};
 use super::journal::Journal;
 use super::sequence::EventIds;
 use super::workers;
@@ -306,9 +306,7 @@ fn slow_lane(
 }
 
 /// Loads what a project says of itself, with an identity kept by us where it has none.
-pub fn project_loader(
-    home: &Home,
-) -> Box<dyn Fn(&Path, Option<&ProjectContext>) -> ProjectContext + Send + Sync> {
+pub fn project_loader(home: &Home) -> ProjectLoader {
     let node_id = default_node_id(&user::host_name(), &user::user_name());
     let identities = IdentityFile::new(home.identity_dir());
     Box::new(move |root: &Path, previous: Option<&ProjectContext>| {
