@@ -4,9 +4,10 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use dossierd::daemon::Setup;
+use dossierd::daemon::command::CommandError;
 use serde_json::Value;
 
-use crate::kit::{Bench, INDEXED, MISSING, SNAPSHOT, write};
+use crate::kit::{Bench, INDEXED, MISSING, SNAPSHOT, wait_until, write};
 
 const SLUG: &str = "001-a";
 
@@ -238,6 +239,54 @@ fn a_log_that_somebody_spoiled_is_written_anew() {
     }
     let ignore = fs::read_to_string(dossiers.join(".gitignore")).expect("is there again");
     assert_eq!(ignore.trim(), "*");
+}
+
+#[test]
+fn a_log_that_cannot_be_written_is_shown_and_tried_again() {
+    let bench = bench();
+    let known = bench.events(SLUG).len();
+    let id = bench.view(SLUG).id.clone();
+    let place = bench.project().join(".kittify/dossiers/001-a");
+    let aside = place.with_file_name("aside");
+    fs::rename(&place, &aside).expect("moved");
+    fs::write(&place, "in the way").expect("written");
+    let spec = bench.project().join("kitty-specs/001-a/spec.md");
+    write(&spec, "# While the disk was away\n");
+    let answer = bench.runtime.block_on(bench.handle().rescan(id.clone(), true));
+    assert!(matches!(answer, Err(CommandError::Failed(_))), "{answer:?}");
+    wait_until("it is shown", || bench.view(SLUG).store.failing.is_some());
+    let seen = bench.fresh(SLUG).dossier.parity_hash;
+    write(&spec, "# And again\n");
+    assert_ne!(bench.fresh(SLUG).dossier.parity_hash, seen, "reads go on");
+    fs::remove_file(&place).expect("removed");
+    fs::rename(&aside, &place).expect("moved back");
+    wait_until("it is written", || bench.view(SLUG).store.failing.is_none());
+    let told = told(&since(&bench, known));
+    assert!(told.iter().any(|line| line == "snapshot full []"), "{told:?}");
+    let answer = bench.runtime.block_on(bench.handle().rescan(id, true));
+    assert!(answer.is_ok(), "{answer:?}");
+}
+
+#[test]
+fn a_snapshot_file_that_cannot_be_written_is_shown_and_tried_again() {
+    let bench = bench();
+    bench.events(SLUG);
+    let file = bench.project().join(".kittify/dossiers/001-a/snapshot-latest.json");
+    let parity = || {
+        let text = fs::read_to_string(&file).ok()?;
+        let value: Value = serde_json::from_str(&text).expect("is JSON");
+        Some(value["parity_hash_sha256"].as_str()?.to_owned())
+    };
+    wait_until("it is there", || parity().is_some());
+    fs::remove_file(&file).expect("removed");
+    fs::create_dir_all(file.join("in/the/way")).expect("made");
+    bench.write("001-a/spec.md", "# Changed\n");
+    bench.fresh_all();
+    wait_until("it is shown", || bench.view(SLUG).store.failing.is_some());
+    fs::remove_dir_all(&file).expect("removed");
+    // Nothing else changes: the end of the failure has to be told by itself.
+    wait_until("it is written", || bench.view(SLUG).store.failing.is_none());
+    assert_eq!(parity(), Some(bench.view(SLUG).dossier.parity_hash.to_string()));
 }
 
 #[test]

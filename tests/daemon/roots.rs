@@ -219,8 +219,8 @@ fn a_project_takes_over_features_that_were_registered_alone() {
         assert_eq!(view.project.root, bench.project(), "{marker}");
         assert_eq!(view.dossier.current_step.as_deref(), Some("plan"), "its step goes with it");
         let events = bench.events("001-a");
-        let paths = events.iter().filter_map(|e| e["payload"]["artifact_id"]["path"].as_str());
-        let last = paths.last().expect("an artifact");
+        let mut paths = events.iter().filter_map(|e| e["payload"]["artifact_id"]["path"].as_str());
+        let last = paths.next_back().expect("an artifact");
         assert!(last.starts_with("kitty-specs/001-a/"), "{marker}: {last}");
         assert!(register(&bench, &feature).already, "it is served already");
         assert!(matches!(unregister(&bench, &id), Err(CommandError::Conflict(_))));
