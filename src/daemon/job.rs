@@ -195,7 +195,9 @@ fn load(whereabouts: &Whereabouts, environment: &JobEnvironment) -> (FeatureWork
         history = History::read(opened.lines())?;
         if opened.end().is_some_and(|end| end.offset == 0) {
             // A crash came between two segments: the new one has to begin with everything.
-            history.state = LogState::default();
+            let former = std::mem::take(&mut history.state);
+            history.state.namespace = former.namespace;
+            history.state.ever = former.ever;
         }
         Ok(Box::new(opened))
     });
@@ -254,12 +256,18 @@ fn survey(
         work.survey.run(&nothing, &around, &remembered)?;
     }
     let Surveyed { scan, changed, answers } = surveyed?;
+    let other_stream = emission::is_other_stream(&work.survey, &work.log);
+    if other_stream {
+        // What was there in another context says nothing of what is missing in this one.
+        work.log = LogState::default();
+        work.survey.forget_remembered(assignment);
+    }
     let cancelled = scan.as_ref().is_some_and(|scan| scan.cancelled);
     // Half a scan says nothing of what is gone: it is never written down.
     let emitted = if cancelled {
         None
     } else {
-        emission::emitted(&work.survey, &mut work.log, extent, now())
+        emission::emitted(&work.survey, &mut work.log, extent, other_stream, now())
     };
     let mut result = SurveyResult {
         changed,

@@ -74,6 +74,8 @@ struct Line {
     log: Option<Box<EventLog>>,
     unsealed: Vec<(Emitted, u64)>,
     sealed: Vec<Sealed>,
+    /// Appended, but not yet durable.
+    unsynced: Vec<LoggedEvent>,
     tickets: Vec<u64>,
     snapshot: Option<(Arc<FeatureView>, DossierDir)>,
     /// Everything is to be written again; changes are of no use until then.
@@ -206,8 +208,10 @@ impl Journal {
     /// Forgets the lines that are closing, and with them their logs and locks. What could
     /// not be written is what the log lacks, and is found again by whoever opens it next.
     fn close_all(&mut self) {
-        let closing = self.lines.extract_if(.., |_, line| line.closing);
-        for (feature, line) in closing.collect::<Vec<_>>() {
+        let closing = self.lines.iter().filter(|(_, line)| line.closing);
+        let closing: Vec<String> = closing.map(|(feature, _)| feature.clone()).collect();
+        for feature in closing {
+            let Some(line) = self.lines.remove(&feature) else { continue };
             self.rotation_asked.remove(&feature);
             let Line { log, tickets, .. } = line;
             drop(log);
@@ -252,7 +256,7 @@ impl Journal {
     }
 
     fn write_log(&mut self, feature: &str, line: &mut Line) -> Result<(), StoreError> {
-        if line.unsealed.is_empty() && line.sealed.is_empty() {
+        if line.unsealed.is_empty() && line.sealed.is_empty() && line.unsynced.is_empty() {
             self.give_back(feature, line);
             return Ok(());
         }
@@ -299,14 +303,30 @@ impl Journal {
                 log.rotate()?;
                 self.rotation_asked.remove(feature);
             }
-            log.append(&batch.lines)?;
-            log.sync()?;
-            self.feed.publish(&batch.events);
-            line.sealed.remove(0);
+            // One write and one sync for all that goes to the same segment: a burst of
+            // changes makes many small batches, and syncs are slow.
+            let more = line.sealed[1..].iter().take_while(|batch| !batch.new_segment).count();
+            let together = &line.sealed[..=more];
+            let lines: Vec<u8> = together.iter().flat_map(|batch| &batch.lines).copied().collect();
+            log.append(&lines)?;
+            // From here on they are in the log; a failed sync must not write them twice.
+            line.unsynced.extend(line.sealed.drain(..=more).flat_map(|batch| batch.events));
+            self.sync(log, &mut line.unsynced)?;
         }
+        self.sync(log, &mut line.unsynced)?;
         self.give_back(feature, line);
         if log.wants_rotation() && self.rotation_asked.insert(feature.to_owned()) {
             (self.report)(Report::RotationWanted { feature: feature.to_owned() });
+        }
+        Ok(())
+    }
+
+    /// Makes what was appended durable, and announces it.
+    fn sync(&self, log: &EventLog, unsynced: &mut Vec<LoggedEvent>) -> Result<(), StoreError> {
+        if !unsynced.is_empty() {
+            log.sync()?;
+            self.feed.publish(unsynced);
+            unsynced.clear();
         }
         Ok(())
     }

@@ -170,6 +170,15 @@ impl FeatureSurvey {
         Ok(Surveyed { scan, changed, answers })
     }
 
+    /// Assembles and judges what was found last again, without a memory of what was there
+    /// before. For a survey that turned out to be of another context than its memory.
+    pub fn forget_remembered(&mut self, assignment: &Assignment) {
+        let Some(context) = self.context.clone() else { return };
+        let dossier = Arc::new(self.assemble(assignment, &context, &BTreeSet::new()));
+        let alone = Assignment { tasks: Vec::new(), ..assignment.clone() };
+        self.judge(dossier, &context, &alone, true);
+    }
+
     /// What the project says now. The former value is kept where nothing changed, so that
     /// whatever was made from it can be kept too.
     fn load_context(&mut self, around: &Surroundings<'_>) -> (Arc<ProjectContext>, bool) {

@@ -95,7 +95,6 @@ impl Operator {
             91..93 => self.new_feature(),
             93..94 => self.remove_feature(),
             94..96 => self.rename_feature(),
-            200 => self.hard_link(),
             _ => self.touch(),
         };
         self.done.push(what);
@@ -255,13 +254,17 @@ impl Operator {
         self.told_two("link", &path, &target, done)
     }
 
-    /// Takes or gives all permissions. For root it is only a change of attributes.
+    /// Takes or gives all permissions. For root it is only a change of attributes. What is
+    /// known below a directory that cannot be listed stays known, so a survey that knows
+    /// nothing says less: no directory is made unreadable here.
     fn chmod(&mut self) -> String {
         let path = if self.random.once_in(3) { self.existing_dir() } else { self.file() };
-        if fs::symlink_metadata(&path).is_ok_and(|m| m.is_symlink()) {
-            return "chmod of a link: left out".into();
-        }
-        let mode = *self.random.pick(&[0o000, 0o755, 0o644]);
+        let Ok(found) = fs::symlink_metadata(&path) else { return "chmod of nothing".into() };
+        let mode = match (found.is_symlink(), found.is_dir()) {
+            (true, _) => return "chmod of a link: left out".into(),
+            (_, true) => *self.random.pick(&[0o700, 0o755]),
+            _ => *self.random.pick(&[0o000, 0o755, 0o644]),
+        };
         let done = fs::set_permissions(&path, fs::Permissions::from_mode(mode));
         self.told(&format!("chmod {mode:o}"), &path, done)
     }
@@ -331,13 +334,6 @@ impl Operator {
         }
         let done = fs::rename(&from, &to);
         self.told_two("rename feature", &from, &to, done)
-    }
-
-    fn hard_link(&mut self) -> String {
-        let (from, to) = (self.file(), self.path());
-        let _ = to.parent().map(fs::create_dir_all);
-        let done = fs::hard_link(&from, &to);
-        self.told_two("hard link", &from, &to, done)
     }
 
     fn touch(&mut self) -> String {

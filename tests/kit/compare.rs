@@ -124,6 +124,16 @@ pub(crate) fn verify_log(place: &DossierDir) -> Result<LogSummary, String> {
     Ok(verifier.summary().clone())
 }
 
+/// All events of a log, of all segments.
+pub(crate) fn events_of(place: &DossierDir) -> Vec<Value> {
+    let bodies = LogReader::new(place.clone()).map(|line| line.expect("is read").body);
+    let whole = bodies.filter_map(|body| match body {
+        LineBody::Whole(bytes) => Some(serde_json::from_slice(&bytes).expect("is JSON")),
+        _ => None,
+    });
+    whole.collect()
+}
+
 /// The last snapshot hash that a log gives, if it is sound.
 pub(crate) fn logged_hash(place: &DossierDir) -> Result<Option<Digest>, String> {
     verify_log(place).map(|summary| summary.snapshot_hash)

@@ -115,7 +115,14 @@ impl Engine {
                 let order = Order::Append { feature: id.to_owned(), emitted, ticket };
                 let _ = self.parts.journal.send(order);
             }
-            None => self.complete(id, waiting),
+            None => match self.tickets.values_mut().rev().find(|(feature, _)| feature == id) {
+                // What an earlier job found is part of the effect, and not durable yet.
+                Some((_, last)) => last.extend(waiting),
+                None => {
+                    self.publish();
+                    self.complete(id, waiting);
+                }
+            },
         }
         if self.features.get(id).is_some_and(|f| f.has_left) {
             self.drop_feature(id);
