@@ -68,13 +68,25 @@ pub(super) fn announce(host: &Host, json: bool, context: &mut Context) -> Result
     }
     let socket = host.socket().map(|path| path.display().to_string());
     if json {
-        let ready = serde_json::json!({ "ready": true, "http": host.http(), "socket": socket });
-        context.output.json(ready.to_string().as_bytes())
+        let http = host.http();
+        context.output.json(&ready_line(&http, socket.as_deref()))
     } else {
         let socket = socket.map_or_else(String::new, |path| format!(", socket {path}"));
         context.output.note(format!("ready: {}{socket}", host.http()));
         Ok(())
     }
+}
+
+/// What programs wait for.
+pub(super) fn ready_line(http: &str, socket: Option<&str>) -> Vec<u8> {
+    #[derive(serde::Serialize)]
+    struct Ready<'a> {
+        ready: bool,
+        http: &'a str,
+        socket: Option<&'a str>,
+    }
+    serde_json::to_vec(&Ready { ready: true, http, socket })
+        .expect("strings and booleans always serialise")
 }
 
 /// Stops, and says how that went.

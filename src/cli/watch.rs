@@ -5,9 +5,11 @@ use super::args::{TailArgs, WatchArgs};
 use super::error::ErrorKind;
 use super::output::Output;
 use super::render::event::event;
+use super::render::{Page, features};
 use super::route::Route;
-use super::run::{announce, end, explain, signalled, start, start_log};
+use super::run::{announce, end, explain, ready_line, signalled, start, start_log};
 use super::{CliError, Context, Verdict, add, tail};
+use crate::api::http::{Body, Peer, Request, Service};
 use crate::daemon::StartError;
 use crate::daemon::command::CommandError;
 use crate::daemon::feed::FeedItem;
@@ -28,7 +30,8 @@ pub(super) fn run(args: WatchArgs, context: &mut Context) -> Result<Verdict, Cli
         Err(error) => return Err(explain(error)),
     };
     let stop = signalled()?;
-    let mut feed = host.handle().feed().follow(None);
+    // Programs get every event; people get a summary of the first scan instead.
+    let everything = args.json.then(|| host.handle().feed().follow(None));
     let mission = args.mission;
     let registered = host.handle().register(path, mission.mission_type, mission.step);
     if let Err(error) = host.runtime().block_on(registered) {
@@ -36,8 +39,34 @@ pub(super) fn run(args: WatchArgs, context: &mut Context) -> Result<Verdict, Cli
         return Err(refused(&error));
     }
     announce(&host, args.json, context)?;
+    let mut feed = match everything {
+        Some(feed) => feed,
+        None => {
+            context.output.page(&summary(&host)?)?;
+            context.output.note("what happens from now on is printed here; Ctrl-C ends it");
+            host.handle().feed().follow(None)
+        }
+    };
     let result = print(&mut host, &mut feed, stop, args.json, &mut context.output);
     end(host).and(result)
+}
+
+/// What is registered, as `status` shows it.
+fn summary(host: &Host) -> Result<Page, CliError> {
+    let request = Request {
+        method: http::Method::GET,
+        path: "/api/features".to_owned(),
+        query: String::new(),
+        headers: http::HeaderMap::new(),
+        body: bytes::Bytes::new(),
+        peer: Peer::Local,
+    };
+    let response = host.runtime().block_on(host.api().answer(request));
+    let Body::Full(body) = response.body else { return Ok(Page::new()) };
+    let features = serde_json::from_slice(&body).map_err(|error| {
+        CliError::new(ErrorKind::Protocol, "the list of features cannot be read").because(error)
+    })?;
+    Ok(features::status(&features))
 }
 
 /// Prints events until the user has seen enough.
@@ -88,8 +117,8 @@ fn join(args: WatchArgs, context: &mut Context) -> Result<Verdict, CliError> {
     let status: serde_json::Value = context.client()?.ask(&Route::get("/api/status"))?.parse()?;
     let socket = context.socket_path()?.display().to_string();
     if args.json {
-        let ready = serde_json::json!({ "ready": true, "http": status["http"], "socket": socket });
-        context.output.json(ready.to_string().as_bytes())?;
+        let http = status["http"].as_str().unwrap_or_default();
+        context.output.json(&ready_line(http, Some(&socket)))?;
     }
     let everything =
         TailArgs { feature: None, all: true, types: Vec::new(), since: None, json: args.json };

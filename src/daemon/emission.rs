@@ -42,20 +42,23 @@ pub(super) enum Extent {
     NewSegment,
 }
 
+/// Does the judgement belong to another stream than the log?
+pub(super) fn is_other_stream(survey: &FeatureSurvey, log: &LogState) -> bool {
+    let Some(judged) = &survey.judged else { return false };
+    let namespace = namespace(judged);
+    log.namespace.as_ref().is_some_and(|known| !known.is_same_stream(&namespace))
+}
+
 /// What is to be written; the log state takes it in, as if it were written.
 pub(super) fn emitted(
     survey: &FeatureSurvey,
     log: &mut LogState,
     extent: Extent,
+    other_stream: bool,
     now: Timestamp,
 ) -> Option<Emitted> {
     let (judged, context) = (survey.judged.as_ref()?, survey.context.as_ref()?);
     let namespace = namespace(judged);
-    let other_stream =
-        log.namespace.as_ref().is_some_and(|known| !known.is_same_stream(&namespace));
-    if other_stream {
-        *log = LogState::default();
-    }
     let full = extent >= Extent::Everything || log.snapshot.is_none();
     let payloads = emit(&Emission {
         namespace,

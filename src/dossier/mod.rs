@@ -16,6 +16,7 @@ pub mod condition;
 pub mod definition;
 pub mod digest;
 pub mod drift;
+mod drift_event;
 pub mod emit;
 pub mod event;
 pub mod extract;
@@ -46,3 +47,8 @@ pub use file::{ErrorReason, FileFacts, FileState, FileTable};
 pub use path::RelPath;
 pub use record::Dossier;
 pub use timestamp::Timestamp;
+
+#[cfg(test)]
+mod core_tests;
+#[cfg(test)]
+mod testing;

@@ -16,20 +16,26 @@ pub struct History {
 }
 
 impl History {
-    /// Reads a log. Each segment is complete by itself, so the state begins anew with each.
+    /// Reads a log. Each segment is complete by itself, so the state begins anew with each;
+    /// only what was ever there is remembered as long as the stream is the same.
     /// Lines that are no events of ours are passed over: they say nothing.
     pub fn read(lines: LogReader) -> Result<Self, StoreError> {
         let mut history = Self::default();
         let mut segment = None;
+        let mut before = LogState::default();
         for line in lines {
             let line = line?;
             if segment.replace(line.at.segment) != Some(line.at.segment) {
-                history.state = LogState::default();
+                before = std::mem::take(&mut history.state);
             }
             let LineBody::Whole(bytes) = line.body else { continue };
             let Ok(event) = serde_json::from_slice::<RawEvent>(&bytes) else { continue };
             history.last_clock = history.last_clock.max(event.lamport_clock);
             if let Ok(payload) = Payload::parse(event.event_type, event.payload) {
+                let former = before.namespace.take();
+                if former.is_some_and(|former| former.is_same_stream(payload.namespace())) {
+                    history.state.ever = std::mem::take(&mut before.ever);
+                }
                 history.state.apply(&event.correlation_id, &payload);
             }
             history.last_event_id = history.last_event_id.max(Some(event.event_id));

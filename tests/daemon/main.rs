@@ -1,5 +1,13 @@
 //! The daemon in this process: watching, publishing, logging, commands, restarts.
 
+mod baseline;
+mod completeness;
+mod determinism;
+mod events;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod live;
+mod model;
+mod mutants;
+mod operations;
+mod roots;

@@ -1,18 +1,31 @@
 //! A daemon in the test's own process, in a temporary directory, and a project to watch.
 
+pub(crate) mod compare;
+pub(crate) mod lossy;
+pub(crate) mod random;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dossierd::daemon::command::Target;
+use dossierd::daemon::command::{CommandError, Target};
 use dossierd::daemon::handle::DaemonHandle;
 use dossierd::daemon::view::FeatureView;
-use dossierd::daemon::{Daemon, Ending};
+use dossierd::daemon::{Daemon, Ending, Setup};
 use dossierd::store::Home;
 
 /// How long anything may take before a test fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The type of snapshot events.
+pub(crate) const SNAPSHOT: &str = "MissionDossierSnapshotComputed";
+/// The type of events of artifacts that are there.
+pub(crate) const INDEXED: &str = "MissionDossierArtifactIndexed";
+/// The type of events of artifacts that are not.
+pub(crate) const MISSING: &str = "MissionDossierArtifactMissing";
+/// The type of drift events.
+pub(crate) const DRIFT: &str = "MissionDossierParityDriftDetected";
 
 /// A home, a project and, while it runs, a daemon.
 pub(crate) struct Bench {
@@ -42,8 +55,13 @@ impl Bench {
 
     /// Starts the daemon and waits until its first scans have ended.
     pub(crate) fn start(&mut self) {
-        let home = Home::resolve(Some(self.path().join("home"))).expect("a home");
-        let daemon = Daemon::start(&home, &home.config_file()).expect("starts");
+        self.start_with(Setup::default());
+    }
+
+    /// The same, with what is chosen.
+    pub(crate) fn start_with(&mut self, setup: Setup) {
+        let home = self.home();
+        let daemon = Daemon::start_with(&home, &home.config_file(), setup).expect("starts");
         daemon.ready().recv_timeout(DEADLINE).expect("is ready");
         self.daemon = Some(daemon);
     }
@@ -53,6 +71,11 @@ impl Bench {
         if let Some(daemon) = self.daemon.take() {
             assert_eq!(daemon.stop(), Ending::Stopped);
         }
+    }
+
+    /// Where the daemon's own files are.
+    pub(crate) fn home(&self) -> Home {
+        Home::resolve(Some(self.path().join("home"))).expect("a home")
     }
 
     /// Where everything is.
@@ -100,13 +123,42 @@ impl Bench {
     }
 
     /// Waits until everything that happened before is in the view.
+    ///
+    /// On a busy machine a read may run out of time, which is an answer too, but not the
+    /// one that is of interest here.
     pub(crate) fn fresh_all(&self) {
-        self.runtime.block_on(self.handle().fresh(Target::All)).expect("is fresh");
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            match self.runtime.block_on(self.handle().fresh(Target::All)) {
+                Err(CommandError::Timeout(_)) if Instant::now() < deadline => {}
+                answer => return answer.expect("is fresh"),
+            }
+        }
     }
 
     /// The feature of this slug, as it is published now.
     pub(crate) fn view(&self, slug: &str) -> Arc<FeatureView> {
         self.handle().view().select(Some(slug)).expect("is there")
+    }
+
+    /// Every event of a feature, once all that happened is in its log.
+    pub(crate) fn events(&self, slug: &str) -> Vec<serde_json::Value> {
+        self.fresh_all();
+        let id = self.view(slug).id.clone();
+        let view = self.runtime.block_on(self.handle().rescan(id, false)).expect("is scanned");
+        let place = view.place.clone().expect("has a place");
+        wait_until(&format!("the log of {slug} says what is published"), || {
+            let events = compare::events_of(&place);
+            let snapshot = events.iter().rev().find(|event| event["event_type"] == SNAPSHOT);
+            snapshot.is_some_and(|event| {
+                let payload = &event["payload"];
+                payload["snapshot_hash"] == view.dossier.parity_hash.to_string()
+                    && payload["context_diagnostics"]["tree_hash"]
+                        == view.dossier.tree_hash.to_string()
+            })
+        });
+        compare::verify_log(&place).expect("the log is sound");
+        compare::events_of(&place)
     }
 
     /// Lines of a feature's active log.
@@ -125,10 +177,14 @@ impl Drop for Bench {
     }
 }
 
-/// Writes a file, with the directories above it.
+/// Puts a file in place, with the directories above it: all at once, so that nobody sees
+/// it half written.
 pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) {
-    fs::create_dir_all(path.parent().expect("has a parent")).expect("made");
-    fs::write(path, content).expect("written");
+    let parent = path.parent().expect("has a parent");
+    fs::create_dir_all(parent).expect("made");
+    let temporary = tempfile::Builder::new().prefix(".new-").tempfile_in(parent).expect("made");
+    fs::write(temporary.path(), content).expect("written");
+    temporary.persist(path).expect("in place");
 }
 
 /// Waits until something is so.

@@ -12,8 +12,10 @@ struct SmallDisk(PathBuf);
 impl SmallDisk {
     fn mount(at: &Path) -> Option<Self> {
         fs::create_dir_all(at).expect("made");
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", "size=512k", "tmpfs"]).arg(at).status();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=512k", "tmpfs"])
+            .arg(at)
+            .status();
         if mounted.is_ok_and(|status| status.success()) {
             return Some(Self(at.to_path_buf()));
         }

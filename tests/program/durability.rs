@@ -145,8 +145,12 @@ fn a_torn_tail_is_cut_off_and_nothing_before_it() {
     place.start_registered().stop();
     let log = place.dossier("plan-me").join("events.jsonl");
     let whole = fs::read(&log).expect("is there");
-    let ends: Vec<usize> =
-        whole.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1).collect();
+    let ends: Vec<usize> = whole
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte == b'\n')
+        .map(|(at, _)| at + 1)
+        .collect();
     let last = ends[ends.len() - 2];
     // Just before the last line's end, in it, at its first byte, at its start, and further up.
     for length in [whole.len() - 1, whole.len() - 7, last + 1, last, last - 1, ends[0] + 3, 5, 0] {
