@@ -13,7 +13,13 @@ use super::wire::Registered;
 use super::{CliError, Context, Verdict};
 
 pub(super) fn run(args: AddArgs, context: &mut Context) -> Result<Verdict, CliError> {
+    let says_mission = args.mission.mission_type.is_some() || args.mission.step.is_some();
     let answer = register(&args.path, args.mission, context)?;
+    if says_mission && answer.parse::<Registered>()?.already {
+        context.output.warning(
+            "--mission-type and --step were not used, as this was registered already; use `dossierd step set`, or remove it and add it again",
+        );
+    }
     if args.json.json {
         context.output.json(&answer.body)?;
     } else {

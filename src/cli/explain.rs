@@ -11,7 +11,7 @@ use crate::dossier::path::shown;
 use crate::dossier::snapshot::ArtifactSummary;
 use crate::dossier::{Dossier, RelPath};
 use crate::index::IgnoredBy;
-use crate::project::root::KITTY_SPECS;
+use crate::project::root::{KITTY_SPECS, Registration, classify_registration};
 use crate::survey::{FeatureSurvey, Judged};
 
 pub(super) fn run(args: ExplainArgs, context: &mut Context) -> Result<Verdict, CliError> {
@@ -26,7 +26,7 @@ pub(super) fn run(args: ExplainArgs, context: &mut Context) -> Result<Verdict, C
     let feature = found.features().first().ok_or_else(no_feature)?;
     let judged = feature.judged.as_ref().ok_or_else(no_feature)?;
     let explained = Explained { feature, judged, path: relative };
-    if args.json.json {
+    if args.json {
         context.output.json(explained.json().to_string().as_bytes())?;
     } else {
         context.output.page(&explained.page())?;
@@ -52,6 +52,11 @@ fn locate(path: &Path) -> Result<(PathBuf, RelPath), CliError> {
     let above: Vec<&Path> = full.ancestors().skip(1).collect();
     let feature = above.iter().copied().find(is_feature);
     let feature = feature.or_else(|| above.iter().copied().find(has_meta)).unwrap_or(&real);
+    if full.is_dir() || holds_features(feature) {
+        let what = if full.is_dir() { "is a directory" } else { "lies in no feature" };
+        return Err(CliError::new(ErrorKind::Input, format!("{} {what}", path.display()))
+            .hint("name a file inside a feature directory, such as kitty-specs/012-x/spec.md"));
+    }
     let inside = full.strip_prefix(feature).unwrap_or(Path::new(""));
     let relative = RelPath::new(inside.as_os_str().as_encoded_bytes()).map_err(|error| {
         CliError::new(ErrorKind::Input, format!("{} is no file of a feature", path.display()))
@@ -59,6 +64,11 @@ fn locate(path: &Path) -> Result<(PathBuf, RelPath), CliError> {
             .hint("name a file inside a feature directory, such as kitty-specs/012-x/spec.md")
     })?;
     Ok((feature.to_path_buf(), relative))
+}
+
+/// Is this a project or its folder of features, rather than a feature?
+fn holds_features(dir: &Path) -> bool {
+    matches!(classify_registration(dir), Ok(Registration::Project { .. }))
 }
 
 /// A file of a feature, and what is known of it.

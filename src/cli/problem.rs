@@ -52,9 +52,11 @@ impl ProblemDocument {
     /// The error for people.
     pub fn into_error(self, status: u16) -> CliError {
         let title = self.title.trim_end_matches('.');
-        let message = match (title, self.detail.as_str()) {
+        let detail = without_api_advice(&self.detail);
+        let message = match (title, detail.as_str()) {
             ("", "") => format!("the daemon refused with status {status}"),
             (only, "") | ("", only) => only.to_owned(),
+            (_, detail) if says_all(&self.code) => detail.to_owned(),
             (title, detail) if detail.starts_with(title) => detail.to_owned(),
             (title, detail) => format!("{title}: {detail}"),
         };
@@ -69,6 +71,21 @@ impl ProblemDocument {
     }
 }
 
+/// Details of these problems are sentences that need no title.
+fn says_all(code: &str) -> bool {
+    const CODES: [&str; 4] =
+        ["artifact-unknown", "bad-parameter", "feature-needed", "feature-unknown"];
+    CODES.contains(&code)
+}
+
+/// A detail without the clauses that tell a program which request to send; `next_step`
+/// tells a person which command to type.
+fn without_api_advice(detail: &str) -> String {
+    let clauses: Vec<&str> =
+        detail.split("; ").filter(|clause| !clause.contains(" /api/")).collect();
+    clauses.join("; ")
+}
+
 /// Adds how to choose one of several features.
 pub fn ambiguous(error: CliError, candidates: &[Candidate]) -> CliError {
     let error = error.hint("name the one you mean by its id, or by the path of its directory:");
@@ -79,9 +96,9 @@ pub fn ambiguous(error: CliError, candidates: &[Candidate]) -> CliError {
 fn next_step(code: &str) -> Option<&'static str> {
     match code {
         "feature-unknown" => Some("`dossierd list` shows what is registered"),
-        "feature-needed" => {
-            Some("name a feature, or go into its directory; `dossierd status` shows all of them")
-        }
+        "feature-needed" => Some(
+            "name a feature, or go into its directory; `dossierd status` shows all of them, `dossierd add PATH` registers more",
+        ),
         "stale-read" => {
             Some("try again when the daemon has caught up, or take what it knows with --cached")
         }
@@ -121,6 +138,14 @@ mod tests {
     }
 
     #[test]
+    fn a_detail_that_says_all_stands_alone() {
+        let error = error(
+            r#"{"code":"bad-parameter","title":"A parameter makes no sense.","detail":"since is \"x\"; send a ULID"}"#,
+        );
+        assert_eq!(error.to_string(), "since is \"x\"; send a ULID");
+    }
+
+    #[test]
     fn title_and_detail_are_said_once() {
         let say = |title: &str, detail: &str| {
             ProblemDocument { title: title.into(), detail: detail.into(), ..Default::default() }
@@ -132,5 +157,6 @@ mod tests {
         assert_eq!(say("", "why"), "why");
         assert_eq!(say("No", "No, because"), "No, because");
         assert_eq!(say("No", "because"), "No: because");
+        assert_eq!(say("No", "because; GET /api/features lists them"), "No: because");
     }
 }

@@ -11,6 +11,8 @@ use crate::daemon::config::{Config, ConfigError};
 use crate::daemon::{Ending, StartError};
 use crate::host::{Host, HostConfig, HostError};
 use crate::platform::access::restrict_new_files;
+use crate::server::ServerError;
+use crate::store::LockError;
 
 pub(super) fn run(args: RunArgs, context: &mut Context) -> Result<Verdict, CliError> {
     start_log(&args.listen)?;
@@ -24,8 +26,11 @@ pub(super) fn run(args: RunArgs, context: &mut Context) -> Result<Verdict, CliEr
 /// Sends the log to stderr.
 pub(super) fn start_log(listen: &ListenArgs) -> Result<(), CliError> {
     let configured = || {
-        let home = places::home().ok()?;
-        let file = listen.config.clone().unwrap_or_else(|| home.config_file());
+        // A file that cannot be used is an error a moment later, when the daemon starts.
+        let file = match &listen.config {
+            Some(named) => named.clone(),
+            None => places::home().ok()?.config_file(),
+        };
         Config::load(&file).ok()?.log
     };
     let directives = listen.log.clone().or_else(configured).unwrap_or_else(|| "info".to_owned());
@@ -47,7 +52,9 @@ pub(super) fn start(listen: &ListenArgs, socket: Option<PathBuf>) -> Result<Host
     let home = crate::store::Home::resolve(home).map_err(StartError::Home)?;
     let config = HostConfig {
         listen: listen.listen,
-        socket,
+        // Clients may have another current directory; a path that cannot be made absolute
+        // is refused with a reason when it is bound.
+        socket: socket.map(|path| std::path::absolute(&path).unwrap_or(path)),
         config_file: listen.config.clone(),
         allowed_hosts: listen.allowed_host.clone(),
     };
@@ -96,18 +103,10 @@ pub(super) fn end(host: Host) -> Result<Verdict, CliError> {
 
 /// What to do when the daemon cannot start.
 pub(super) fn explain(error: HostError) -> CliError {
-    let hint = match &error {
-        HostError::Start(StartError::Locked(_)) => {
-            "stop the other one, or give this one a home of its own with DOSSIERD_HOME=DIR"
-        }
-        HostError::Start(StartError::Config(_))
-        | HostError::Config(ConfigError::Invalid { .. }) => {
-            "correct the configuration file, or remove it to use the defaults"
-        }
-        HostError::Server(_) => "use --listen 127.0.0.1:0 for any free port, or --socket PATH",
-        _ => "`dossierd doctor` looks at directories, modes and limits",
-    };
-    let mut cli = CliError::new(ErrorKind::Io, error.to_string()).hint(hint);
+    let mut cli = CliError::new(ErrorKind::Io, error.to_string());
+    if let Some(hint) = hint(&error) {
+        cli = cli.hint(hint);
+    }
     let mut causes = Vec::new();
     let mut source = std::error::Error::source(&error);
     while let Some(cause) = source {
@@ -118,6 +117,35 @@ pub(super) fn explain(error: HostError) -> CliError {
         cli = cli.because(causes.join(": "));
     }
     cli
+}
+
+/// What to do, where the error does not say it itself.
+fn hint(error: &HostError) -> Option<&'static str> {
+    match error {
+        HostError::Start(StartError::Locked(LockError::Held { .. })) => {
+            Some("stop the other one, or give this one a home of its own with DOSSIERD_HOME=DIR")
+        }
+        HostError::Start(StartError::Config(ConfigError::Missing { .. }))
+        | HostError::Config(ConfigError::Missing { .. }) => {
+            Some("name one that exists, or leave --config out to use the default one")
+        }
+        HostError::Start(StartError::Config(ConfigError::Invalid { .. }))
+        | HostError::Config(ConfigError::Invalid { .. }) => Some(
+            "keys are listen, tcp_auth, allowed_hosts and log; correct the file, or remove it to use the defaults",
+        ),
+        // They say which directory, and what to do with it.
+        HostError::Start(StartError::Home(_)) => None,
+        HostError::Server(error) => match error {
+            ServerError::SocketPathTooLong { .. }
+            | ServerError::SocketDirectory { .. }
+            | ServerError::SocketPlanted { .. }
+            | ServerError::SocketInUse(_) => {
+                Some("choose another socket path with --socket PATH, for this and all commands")
+            }
+            _ => None,
+        },
+        _ => Some("`dossierd doctor` looks at directories, modes and limits"),
+    }
 }
 
 /// Completes when the user or the system asks this process to end.

@@ -80,16 +80,16 @@ fn page(found: &Found) -> Page {
 
 fn feature(judged: &Judged) -> Page {
     let dossier = &judged.dossier;
-    let step = dossier.current_step.as_deref().unwrap_or("unknown step");
+    let step = match &dossier.current_step {
+        Some(step) => format!("at {step} ({})", dossier.step_source.as_str()),
+        None => "at an unknown step".to_owned(),
+    };
+    let mission = dossier.mission_type.as_deref().unwrap_or("unknown mission");
     let mut page = Page::from(
         Line::toned(Tone::Strong, &dossier.feature_slug)
             .text("  ")
             .then(mark::completeness(dossier.completeness_status.as_str()))
-            .text(format!(
-                " at {step} ({}), {}",
-                dossier.step_source.as_str(),
-                dossier.mission_type_or_unknown()
-            )),
+            .text(format!(" {step}, {mission}")),
     );
     page.line(format!(
         "  {} artifacts, {} present; required {} of {}",

@@ -69,6 +69,8 @@ pub fn feature_id(
         known.iter().filter(|feature| feature.id == name || feature.slug == name).collect();
     match found.as_slice() {
         [only] => Ok(only.id.clone()),
+        // The daemon says that it does not know it, and which slugs are similar.
+        [] => Ok(name),
         several => Err(not_unique(&name, several)),
     }
 }

@@ -13,6 +13,7 @@ use crate::index::ScanProgress;
 use crate::platform::user;
 use crate::project::ProjectContext;
 use crate::project::identity::{GeneratedIdentity, default_node_id};
+use crate::project::root::{Registration, classify_registration};
 use crate::store::{Home, IdentityFile};
 use crate::survey::{Found, OneShot, SurveyError};
 
@@ -30,6 +31,9 @@ pub(super) fn survey(
     mission: MissionArgs,
     context: &mut Context,
 ) -> Result<Found, CliError> {
+    if mission.step.is_some() {
+        one_feature(path)?;
+    }
     let home = places::home().ok();
     let load = loader(home.as_ref());
     let shown = Mutex::new((Instant::now(), &mut context.output));
@@ -53,6 +57,18 @@ pub(super) fn survey(
         progress: Some(&progress),
     };
     one_shot.survey(path).map_err(explain)
+}
+
+/// A step is one feature's: with a project it would be set for features of other missions.
+fn one_feature(path: &Path) -> Result<(), CliError> {
+    match classify_registration(path) {
+        Ok(Registration::Project { root, .. }) => {
+            let message = format!("--step is for one feature, and {} is a project", root.display());
+            Err(CliError::new(ErrorKind::Usage, message).hint("name a feature directory"))
+        }
+        // What cannot be read is told by the survey.
+        Ok(Registration::Feature { .. }) | Err(_) => Ok(()),
+    }
 }
 
 /// Loads what a project says of itself, making no file: a project without an identity that

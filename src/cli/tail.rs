@@ -77,7 +77,7 @@ fn interrupted() -> Result<impl Future<Output = ()>, CliError> {
 /// Ends when nobody can read stdout any more, so that `dossierd tail | head -1` does not
 /// stay until the next event.
 #[cfg(unix)]
-async fn reader_gone() {
+pub(super) async fn reader_gone() {
     use rustix::event::{PollFd, PollFlags, poll};
 
     let (gone, told) = tokio::sync::oneshot::channel();
@@ -105,7 +105,7 @@ async fn reader_gone() {
 }
 
 #[cfg(not(unix))]
-async fn reader_gone() {
+pub(super) async fn reader_gone() {
     std::future::pending().await
 }
 

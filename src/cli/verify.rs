@@ -40,7 +40,7 @@ pub(super) fn run(args: VerifyArgs, context: &mut Context) -> Result<Verdict, Cl
         }
     }
     let ok = outcomes.iter().all(|outcome| outcome.ok);
-    if args.json.json {
+    if args.json {
         let document = serde_json::json!({ "schema_version": 1, "ok": ok, "logs": outcomes });
         context.output.json(document.to_string().as_bytes())?;
     } else {
@@ -148,7 +148,7 @@ fn page(outcomes: &[Outcome]) -> Page {
     for outcome in outcomes {
         let summary = &outcome.summary;
         let counts = format!(
-            "{} events, {} snapshots recomputed, {} drifts, {} artifacts",
+            "events {}, snapshots recomputed {}, drifts {}, artifacts {}",
             summary.events, summary.snapshots, summary.drifts, summary.artifacts
         );
         match &outcome.broken {

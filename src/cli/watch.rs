@@ -14,6 +14,7 @@ use crate::daemon::StartError;
 use crate::daemon::command::CommandError;
 use crate::daemon::feed::FeedItem;
 use crate::host::{Host, HostError};
+use crate::store::LockError;
 
 pub(super) fn run(args: WatchArgs, context: &mut Context) -> Result<Verdict, CliError> {
     let path = args.path.canonicalize().map_err(|error| {
@@ -23,7 +24,9 @@ pub(super) fn run(args: WatchArgs, context: &mut Context) -> Result<Verdict, Cli
     start_log(&args.listen)?;
     let mut host = match start(&args.listen, context.socket.clone()) {
         Ok(host) => host,
-        Err(HostError::Start(StartError::Locked(_))) => return join(args, context),
+        Err(HostError::Start(StartError::Locked(LockError::Held { .. }))) => {
+            return join(args, context);
+        }
         Err(error) => return Err(explain(error)),
     };
     let stop = signalled()?;
@@ -101,6 +104,7 @@ fn print(
         tokio::select! {
             () = stop => {}
             () = follow => {}
+            () = tail::reader_gone() => {}
         }
     });
     result

@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use serde::Deserialize;
+use serde_yaml::{MessageFormatter as _, UserMessageFormatter};
 
+use crate::dossier::yaml::printable;
 use crate::store::{StoreError, document};
 
 /// More than any configuration needs.
@@ -45,8 +47,14 @@ pub enum ConfigError {
     /// The file cannot be read.
     #[error("the configuration cannot be read")]
     Read(#[from] StoreError),
+    /// The file that was asked for does not exist.
+    #[error("there is no configuration file {path}")]
+    Missing {
+        /// The file.
+        path: String,
+    },
     /// The file makes no sense.
-    #[error("{path}: {message}; allowed keys are listen, tcp_auth, allowed_hosts, log")]
+    #[error("{path}: {message}")]
     Invalid {
         /// The file.
         path: String,
@@ -58,11 +66,21 @@ pub enum ConfigError {
 impl Config {
     /// Reads the file; the defaults if there is none.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let Some(bytes) = document::read(path, SIZE_LIMIT)? else { return Ok(Self::default()) };
+        Self::load_if_there(path).map(Option::unwrap_or_default)
+    }
+
+    /// Reads a file that somebody named, which therefore has to be there.
+    pub fn load_named(path: &Path) -> Result<Self, ConfigError> {
+        let missing = || ConfigError::Missing { path: path.display().to_string() };
+        Self::load_if_there(path)?.ok_or_else(missing)
+    }
+
+    fn load_if_there(path: &Path) -> Result<Option<Self>, ConfigError> {
+        let Some(bytes) = document::read(path, SIZE_LIMIT)? else { return Ok(None) };
         let invalid =
             |message: String| ConfigError::Invalid { path: path.display().to_string(), message };
         let text = String::from_utf8(bytes).map_err(|error| invalid(error.to_string()))?;
-        Self::parse(&text).map_err(invalid)
+        Self::parse(&text).map(Some).map_err(invalid)
     }
 
     /// Parses the text of a configuration file.
@@ -70,9 +88,11 @@ impl Config {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        serde_yaml::from_str::<Option<Self>>(text)
-            .map(Option::unwrap_or_default)
-            .map_err(|error| error.to_string().lines().next().unwrap_or_default().to_owned())
+        serde_yaml::from_str::<Option<Self>>(text).map(Option::unwrap_or_default).map_err(|error| {
+            let line = error.location().map_or(1, |at| at.line().max(1));
+            let message = UserMessageFormatter.format_message(error.without_snippet());
+            format!("line {line}: {}", printable(&message))
+        })
     }
 }
 
@@ -100,7 +120,8 @@ mod tests {
     fn unknown_keys_and_broken_values_name_their_line() {
         for text in ["# one\nlissten: 1\n", "log: x\ntcp_auth: maybe\n", "a: 1\nlisten: here\n"] {
             let error = Config::parse(text).expect_err("refused");
-            assert!(error.contains("line"), "{error}");
+            assert!(error.starts_with("line "), "{error}");
+            assert!(!error.contains('\n'), "{error}");
         }
     }
 }

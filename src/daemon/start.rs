@@ -38,7 +38,10 @@ pub enum StartError {
     #[error("the daemon's directories cannot be used")]
     Home(#[from] HomeError),
     /// Another daemon runs, or the lock cannot be taken.
-    #[error("another dossierd holds the lock")]
+    #[error("{}", match .0 {
+        LockError::Held { .. } => "another dossierd is running already",
+        LockError::Io { .. } => "the daemon's lock cannot be taken",
+    })]
     Locked(#[source] LockError),
     /// A file of ours cannot be read or written.
     #[error("the daemon's files cannot be used")]

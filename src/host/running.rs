@@ -87,55 +87,27 @@ impl Host {
     /// Starts everything. Returns when watches are in place, first scans are done and both
     /// listeners are bound.
     pub fn start(home: &Home, config: HostConfig) -> Result<Self, HostError> {
-        let config_file = config.config_file.unwrap_or_else(|| home.config_file());
-        let file = Config::load(&config_file)?;
+        // What is in a directory that is not ours to trust is not even read.
+        home.prepare().map_err(StartError::Home)?;
+        let (config_file, file) = match &config.config_file {
+            Some(named) => (named.clone(), Config::load_named(named)?),
+            None => (home.config_file(), Config::load(&home.config_file())?),
+        };
         let daemon = wait_until_ready(Daemon::start(home, &config_file)?)?;
-        let token = Token::generate().map_err(HostError::Random)?;
         let token_file = home.token_file();
-        secret::write_secret(&token_file, token.expose().as_bytes()).map_err(HostError::Token)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .thread_name("server")
-            .build()
-            .map_err(HostError::Runtime)?;
-        let socket = config.socket.unwrap_or_else(|| home.socket());
-        let api = Arc::new(Api::new(ApiConfig {
-            handle: daemon.handle().clone(),
-            token,
-            tcp_auth_none: file.tcp_auth == TcpAuth::None,
-            socket: Some(socket.clone()),
-            version: env!("CARGO_PKG_VERSION"),
-            started_at: now(),
-            text: Arc::new(Artifacts),
-            logs: Arc::new(Logs::default()),
-            clock: Arc::new(now),
-            heartbeat: HEARTBEAT,
-            places: places(home),
-        }));
-        let counters = Arc::new(Counters::default());
-        let (listen, if_busy) = match config.listen.or(file.listen) {
-            Some(listen) => (listen, IfBusy::Fail),
-            None => (DEFAULT_LISTEN, IfBusy::PickAnother),
-        };
-        let server_config = ServerConfig {
-            listen,
-            if_busy,
-            socket,
-            tcp_auth: match file.tcp_auth {
-                TcpAuth::Token => server::TcpAuth::Token,
-                TcpAuth::None => server::TcpAuth::None,
-            },
-            allowed_hosts: [file.allowed_hosts, config.allowed_hosts].concat(),
-            limits: Limits::default(),
-            counters: Arc::clone(&counters),
-        };
-        let server = Server::start(server_config, api.clone(), runtime.handle())?;
-        api.set_http(server.http_addr);
-        api.set_transport_counts(Arc::new(Counts(counters)));
-        let mut warnings = daemon.warnings().to_vec();
-        warnings.extend(server.warnings.iter().map(ToString::to_string));
-        Ok(Self { daemon, server, api, runtime, warnings, token_file })
+        match Listening::start(&daemon, home, config, file) {
+            Ok(Listening { server, api, runtime }) => {
+                let mut warnings = daemon.warnings().to_vec();
+                warnings.extend(server.warnings.iter().map(ToString::to_string));
+                Ok(Self { daemon, server, api, runtime, warnings, token_file })
+            }
+            Err(error) => {
+                daemon.stop();
+                // It opens nothing, and the next start makes another.
+                let _ = secret::remove_secret(&token_file);
+                Err(error)
+            }
+        }
     }
 
     /// The address of the API and the page.
@@ -196,6 +168,68 @@ impl Host {
         let _ = secret::remove_secret(&token_file);
         runtime.shutdown_timeout(Duration::from_secs(1));
         ending
+    }
+}
+
+/// What is started after the daemon, and can fail without it.
+struct Listening {
+    server: RunningServer,
+    api: Arc<Api>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Listening {
+    /// Makes the token and binds the listeners of a daemon that is ready.
+    fn start(
+        daemon: &Daemon,
+        home: &Home,
+        config: HostConfig,
+        file: Config,
+    ) -> Result<Self, HostError> {
+        let token = Token::generate().map_err(HostError::Random)?;
+        secret::write_secret(&home.token_file(), token.expose().as_bytes())
+            .map_err(HostError::Token)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .thread_name("server")
+            .build()
+            .map_err(HostError::Runtime)?;
+        let socket = config.socket.unwrap_or_else(|| home.socket());
+        let api = Arc::new(Api::new(ApiConfig {
+            handle: daemon.handle().clone(),
+            token,
+            tcp_auth_none: file.tcp_auth == TcpAuth::None,
+            socket: Some(socket.clone()),
+            version: env!("CARGO_PKG_VERSION"),
+            started_at: now(),
+            text: Arc::new(Artifacts),
+            logs: Arc::new(Logs::default()),
+            clock: Arc::new(now),
+            heartbeat: HEARTBEAT,
+            places: places(home),
+        }));
+        let counters = Arc::new(Counters::default());
+        let (listen, if_busy) = match config.listen.or(file.listen) {
+            Some(listen) => (listen, IfBusy::Fail),
+            None => (DEFAULT_LISTEN, IfBusy::PickAnother),
+        };
+        let server_config = ServerConfig {
+            listen,
+            if_busy,
+            socket,
+            tcp_auth: match file.tcp_auth {
+                TcpAuth::Token => server::TcpAuth::Token,
+                TcpAuth::None => server::TcpAuth::None,
+            },
+            allowed_hosts: [file.allowed_hosts, config.allowed_hosts].concat(),
+            limits: Limits::default(),
+            counters: Arc::clone(&counters),
+        };
+        let server = Server::start(server_config, api.clone(), runtime.handle())?;
+        api.set_http(server.http_addr);
+        api.set_transport_counts(Arc::new(Counts(counters)));
+        Ok(Self { server, api, runtime })
     }
 }
 

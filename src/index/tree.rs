@@ -183,7 +183,8 @@ impl Tree {
 
     /// A directory was listed; `record` is its stat from before.
     pub(super) fn set_directory(&mut self, path: &RelPath, record: Option<StatRecord>) {
-        if !self.is_directory(path) {
+        // What has no node may have rows from a cache below it, which stay.
+        if !matches!(self.nodes.get(path), None | Some(Node::Directory(_))) {
             self.remove(path);
         }
         self.nodes.insert(path.clone(), Node::Directory(record));
@@ -242,8 +243,8 @@ impl Tree {
     /// Removes an entry and everything below it. Costs as much as is removed.
     pub(super) fn remove(&mut self, path: &RelPath) {
         match self.nodes.get(path) {
-            None => return,
-            Some(Node::Directory(_)) => {
+            // Rows from a cache come without the directories above them.
+            None | Some(Node::Directory(_)) => {
                 let below: Vec<RelPath> =
                     range(&self.nodes, Some(path)).map(|(path, _)| path.clone()).collect();
                 for path in below {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{FailOn, JsonArg, ReportFormat};
+use super::{FailOn, ReportFormat};
 
 /// The commands that need no running daemon because they do its work themselves.
 #[derive(Debug, Subcommand)]
@@ -178,9 +178,9 @@ pub struct VerifyArgs {
     /// Event logs, or directories that hold them
     #[arg(value_name = "LOG|DIR", required = true)]
     pub logs: Vec<PathBuf>,
-    /// JSON.
-    #[command(flatten)]
-    pub json: JsonArg,
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `explain`.
@@ -193,7 +193,7 @@ pub struct ExplainArgs {
     /// A file of a feature
     #[arg(value_name = "PATH")]
     pub path: PathBuf,
-    /// JSON.
-    #[command(flatten)]
-    pub json: JsonArg,
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    pub json: bool,
 }

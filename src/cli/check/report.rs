@@ -29,14 +29,32 @@ pub(super) fn text(checked: &[Checked]) -> Page {
             page.line(line.text("  ").text(&finding.message));
         }
     }
-    let failing = checked.iter().filter(|f| fails(f)).count();
     page.gap();
-    page.line(if failing == 0 {
-        Line::toned(Tone::Good, format!("✓ {} features, nothing to complain about", checked.len()))
-    } else {
-        Line::toned(Tone::Bad, format!("✗ {failing} of {} features fail", checked.len()))
-    });
+    page.line(conclusion(checked));
     page
+}
+
+/// The last line: what comes of it all.
+fn conclusion(checked: &[Checked]) -> Line {
+    let failing = checked.iter().filter(|f| fails(f)).count();
+    let features = count(checked.len(), "feature");
+    let complaints = checked.iter().flat_map(|f| &f.findings).filter(|f| !f.fails).count();
+    match (checked.len(), failing, complaints) {
+        (0, _, _) => {
+            Line::toned(Tone::Warn, "! there are no features here, so nothing was checked")
+        }
+        (_, 0, 0) => Line::toned(Tone::Good, format!("✓ {features}, nothing to complain about")),
+        (_, 0, some) => {
+            let findings = count(some, "finding");
+            Line::toned(Tone::Good, format!("✓ {features}, none fails; {findings} shown above"))
+        }
+        _ => Line::toned(Tone::Bad, format!("✗ {failing} of {features} failed")),
+    }
+}
+
+/// A number and its noun.
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// One JSON document.

@@ -35,7 +35,7 @@ fn a_problem_is_an_error_with_its_code() {
     let error = daemon.client().ask(&Route::get("/x")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
     assert_eq!(error.code(), Some("feature-unknown"));
-    assert_eq!(error.to_string(), "No such feature: similar: a, b");
+    assert_eq!(error.to_string(), "similar: a, b");
     assert!(error.hints()[0].contains("dossierd list"));
 }
 

@@ -55,6 +55,34 @@ fn what_changed_meanwhile_is_found() {
 }
 
 #[test]
+fn a_directory_that_went_meanwhile_takes_its_rows_along() {
+    let spoils: [fn(&Kit); 5] = [
+        |kit| fs::remove_dir_all(kit.at("tasks")).expect("removed"),
+        |kit| fs::rename(kit.at("tasks"), kit.at("moved")).expect("renamed"),
+        |kit| {
+            fs::remove_dir_all(kit.at("tasks")).expect("removed");
+            kit.write("tasks", "a file by now");
+        },
+        |kit| {
+            fs::remove_dir_all(kit.at("tasks")).expect("removed");
+            kit.link("spec.md", "tasks");
+        },
+        |kit| kit.write(".dossierignore", "tasks/\n"),
+    ];
+    for (number, spoil) in spoils.into_iter().enumerate() {
+        let kit = filled();
+        kit.write("tasks/deep/er.md", "d");
+        let mut kit = kit;
+        kit.full();
+        let cache = IndexCache::from_bytes(&stored(&kit));
+        spoil(&kit);
+        let mut index = fresh_index(&kit.root, cache);
+        index.scan(&ScanRequest::Full, &kit.watcher, &settings());
+        Kit { index, ..kit }.check_against_fresh(&format!("directory, {number}"));
+    }
+}
+
+#[test]
 fn damage_makes_it_no_cache() {
     let bytes = stored(&filled());
     assert!(IndexCache::from_bytes(&bytes).is_some());
