@@ -47,32 +47,46 @@ struct Cursor {
     feature: Arc<FeatureView>,
     /// The last event that was read.
     after: Option<String>,
-    /// Where the log does not have the event to begin after: only later ones count. Ids
-    /// grow with time, across all logs of a machine.
+    /// Where the log does not have the event to begin after: only later ones count.
     later_than: Option<String>,
     read: VecDeque<Line>,
     exhausted: bool,
 }
 
 impl Cursor {
+    /// Reads on where nothing that was read is left.
     fn fill(&mut self, logs: &dyn EventLogs) -> Result<(), LogFault> {
         while self.read.is_empty() && !self.exhausted {
-            let page = logs.read(&self.feature, self.after.as_deref(), PAGE)?;
-            self.exhausted = !page.more || page.lines.is_empty();
-            self.after = page.last_id.or_else(|| self.after.take());
-            let floor = self.later_than.as_deref();
-            let lines = page.lines.into_iter().filter_map(Line::parse);
-            self.read
-                .extend(lines.filter(|line| floor.is_none_or(|id| line.event_id.as_str() > id)));
+            self.read_on(logs)?;
         }
         Ok(())
+    }
+
+    fn read_on(&mut self, logs: &dyn EventLogs) -> Result<(), LogFault> {
+        let page = logs.read(&self.feature, self.after.as_deref(), PAGE)?;
+        self.exhausted = !page.more || page.lines.is_empty();
+        self.after = page.last_id.or_else(|| self.after.take());
+        let floor = self.later_than.as_deref();
+        let is_later = |line: &Line| floor.is_none_or(|id| line.event_id.as_str() > id);
+        self.read.extend(page.lines.into_iter().filter_map(Line::parse).filter(is_later));
+        Ok(())
+    }
+
+    fn first_id(&self) -> Option<&str> {
+        self.read.front().map(|line| line.event_id.as_str())
     }
 }
 
 /// Places in the logs of some features.
+///
+/// Ids grow with time across all logs of a machine, and one writer appends to them. So
+/// what was appended before an event that was read is found by reading the other logs
+/// after it: up to such an event, the `horizon`, the merged order is final.
 pub(super) struct Backlog {
     cursors: Vec<Cursor>,
     since: String,
+    /// Nothing that is still to be read has a smaller id.
+    horizon: Option<String>,
 }
 
 impl Backlog {
@@ -82,11 +96,12 @@ impl Backlog {
         features: Vec<Arc<FeatureView>>,
         since: &str,
     ) -> Result<Self, LogFault> {
-        let mut backlog = Self { cursors: Vec::new(), since: since.to_owned() };
+        let mut backlog = Self { cursors: Vec::new(), since: since.to_owned(), horizon: None };
         let mut known = false;
         for feature in features {
             let mut cursor = backlog.cursor(feature);
             cursor.after = Some(since.to_owned());
+            cursor.later_than = None;
             match cursor.fill(logs) {
                 Ok(()) => known = true,
                 Err(LogFault::UnknownId) => {
@@ -102,8 +117,7 @@ impl Backlog {
 
     fn cursor(&self, feature: Arc<FeatureView>) -> Cursor {
         let later_than = Some(self.since.clone());
-        let read = VecDeque::new();
-        Cursor { feature, after: None, later_than, read, exhausted: false }
+        Cursor { feature, after: None, later_than, read: VecDeque::new(), exhausted: false }
     }
 
     /// Looks again at logs that had come to their end, and at features that are new.
@@ -120,21 +134,44 @@ impl Backlog {
 
     /// The next events, at most [`PAGE`]; none at the end of all logs.
     pub(super) fn page(&mut self, logs: &dyn EventLogs) -> Result<Vec<Line>, LogFault> {
+        if let [only] = &mut self.cursors[..] {
+            // One log has an order of its own, whatever its ids.
+            only.fill(logs)?;
+            let count = only.read.len().min(PAGE);
+            return Ok(only.read.drain(..count).collect());
+        }
         let mut page = Vec::new();
         while page.len() < PAGE {
-            for cursor in &mut self.cursors {
-                cursor.fill(logs)?;
-            }
-            let waiting = self.cursors.iter_mut().filter(|cursor| !cursor.read.is_empty());
-            let next = waiting.min_by(|a, b| {
-                let id = |cursor: &Cursor| cursor.read.front().map(|line| line.event_id.clone());
-                id(a).cmp(&id(b))
-            });
-            match next.and_then(|cursor| cursor.read.pop_front()) {
+            match self.next(logs)? {
                 Some(line) => page.push(line),
+                None if self.move_horizon(logs)? => {}
                 None => break,
             }
         }
         Ok(page)
+    }
+
+    /// The next event up to the horizon.
+    fn next(&mut self, logs: &dyn EventLogs) -> Result<Option<Line>, LogFault> {
+        for cursor in &mut self.cursors {
+            cursor.fill(logs)?;
+        }
+        let horizon = self.horizon.as_deref();
+        let near = |cursor: &&mut Cursor| cursor.first_id().is_some_and(|id| Some(id) <= horizon);
+        let next = self.cursors.iter_mut().filter(near);
+        let next = next.min_by(|a, b| a.first_id().cmp(&b.first_id()));
+        Ok(next.and_then(|cursor| cursor.read.pop_front()))
+    }
+
+    /// Moves the horizon to the last event that was read, and reads on in the logs that
+    /// ended before it was. False where nothing was read.
+    fn move_horizon(&mut self, logs: &dyn EventLogs) -> Result<bool, LogFault> {
+        let last = self.cursors.iter().filter_map(|cursor| cursor.read.back());
+        let Some(last) = last.map(|line| line.event_id.clone()).max() else { return Ok(false) };
+        for cursor in self.cursors.iter_mut().filter(|cursor| cursor.exhausted) {
+            cursor.read_on(logs)?;
+        }
+        self.horizon = Some(last);
+        Ok(true)
     }
 }

@@ -82,7 +82,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_a_problem() {
-        let problem = Blocking::default().run(|| panic!("as tests do")).await;
-        assert_eq!(problem.map(|()| ()).expect_err("it panicked").code, "internal");
+        let problem = Blocking::default().run::<()>(|| panic!("as tests do")).await;
+        assert_eq!(problem.expect_err("it panicked").code, "internal");
     }
 }

@@ -2,7 +2,7 @@
 //! a gap and without a duplicate.
 //!
 //! 1. The backlog is read to its end. This waits for the reader, and for nobody else.
-//! 2. Only then the live feed is followed, and the backlog is read once more: what became
+//! 2. Only when the reader has that is the live feed followed, and the backlog is read once more: what became
 //!    durable meanwhile is in the log, in the feed, or in both; ids tell.
 //! 3. From then on everything comes from the feed, and nothing waits: where a reader is too
 //!    slow the stream ends with a notice of where to go on. One place in the queue is kept
@@ -136,6 +136,8 @@ impl Follower {
         backlog: Backlog,
     ) -> Result<(mpsc::Receiver<FeedItem>, HashSet<String>), End> {
         let (mut backlog, _) = self.give_all(out, backlog).await?;
+        // A long backlog that is still on its way would make the first event overflow.
+        drop(out.reserve_many(STREAM_QUEUE).await.map_err(|_| End::Gone)?);
         let live = self.handle.feed().follow(self.only.clone());
         backlog.extend(followed(&self.handle.view(), self.only.as_deref()));
         let (_, given) = self.give_all(out, backlog).await?;

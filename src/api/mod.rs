@@ -1,13 +1,13 @@
 //! The HTTP API without a transport: pure requests to responses.
 //!
-//! [`service::Api`] answers; [`router::ROUTES`] says what there is, one file below
-//! `resource` how each resource looks on the wire. What touches a disk is behind
-//! [`ports`]. Nothing here knows sockets, hyper or the loop's state: reads come from the
-//! published view, writes are commands.
+//! `service::Api` answers; `router::ROUTES` says what there is, one file below `resource`
+//! how each resource looks on the wire. What touches a disk is behind `ports`. Nothing here
+//! knows sockets, hyper or the loop's state: reads come from the published view, writes are
+//! commands.
 //!
-//! Invariants: every error is a problem with a code of [`code::Code`]; no absolute path is
-//! in an answer to a peer that is not local; every GET that is no stream has an ETag made
-//! from its bytes.
+//! Invariants: every error is a problem with a code of `code::Code`; no absolute path is in
+//! an answer to a peer that is not local; every GET that is no stream has an ETag made from
+//! its bytes.
 
 pub mod code;
 pub mod http;

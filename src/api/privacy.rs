@@ -3,7 +3,7 @@
 //! the free text of messages, whose writers put full paths into them for people.
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::http::Peer;
 use crate::daemon::view::{FeatureView, View};
@@ -17,24 +17,28 @@ pub(super) enum Privacy {
     Remote(Vec<(String, &'static str)>),
 }
 
+/// A directory and the word for it.
+pub(super) type Place = (PathBuf, &'static str);
+
 /// Paths that tell nothing about this user, and routes of this API.
 const HARMLESS: [&str; 3] = ["/api/", "/proc/", "/dev/"];
 
 impl Privacy {
-    /// For messages about one feature.
-    pub(super) fn of_feature(peer: Peer, feature: &FeatureView) -> Self {
+    /// For messages about one feature. `places` are directories of the daemon and of its
+    /// user, and what they are called.
+    pub(super) fn of_feature(peer: Peer, feature: &FeatureView, places: &[Place]) -> Self {
         let known = [(feature.dir.as_path(), "<feature>"), (&feature.project.root, "<project>")];
-        Self::new(peer, known.into_iter())
+        Self::new(peer, known.into_iter().chain(named(places)))
     }
 
     /// For messages about anything.
-    pub(super) fn of_view(peer: Peer, view: &View) -> Self {
+    pub(super) fn of_view(peer: Peer, view: &View, places: &[Place]) -> Self {
         let features = view.features.values();
         let dirs = features.flat_map(|f| {
             [(f.dir.as_path(), "<feature>"), (f.project.root.as_path(), "<project>")]
         });
         let roots = view.roots.iter().map(|root| (root.path.as_path(), "<root>"));
-        Self::new(peer, dirs.chain(roots))
+        Self::new(peer, dirs.chain(roots).chain(named(places)))
     }
 
     fn new<'a>(peer: Peer, known: impl Iterator<Item = (&'a Path, &'static str)>) -> Self {
@@ -58,7 +62,7 @@ impl Privacy {
         let mut out = message.to_owned();
         for (path, word) in known {
             if out.contains(path.as_str()) {
-                out = out.replace(path.as_str(), word);
+                out = replaced(&out, path, word);
             }
         }
         Cow::Owned(without_other_paths(&out))
@@ -68,6 +72,30 @@ impl Privacy {
     pub(super) fn maybe(&self, message: Option<&str>) -> Option<String> {
         message.map(|message| self.text(message).into_owned())
     }
+}
+
+fn named(places: &[Place]) -> impl Iterator<Item = (&Path, &'static str)> {
+    places.iter().map(|(path, word)| (path.as_path(), *word))
+}
+
+/// Replaces a path, but not the beginning of a longer name.
+fn replaced(text: &str, path: &str, word: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(path) {
+        let (before, found) = rest.split_at(at);
+        let after = &found[path.len()..];
+        let mut following = after.chars();
+        let goes_on = match following.next() {
+            Some('.') => following.next().is_some_and(char::is_alphanumeric),
+            next => next.is_some_and(|c| c.is_alphanumeric() || "-_+~".contains(c)),
+        };
+        out.push_str(before);
+        out.push_str(if goes_on { path } else { word });
+        rest = after;
+    }
+    out.push_str(rest);
+    out
 }
 
 /// Replaces whatever else looks like an absolute path.
@@ -119,6 +147,8 @@ mod tests {
         check("/home/ann/p/f x is gone", "<feature> is gone");
         check("\"/home/bob/s\" (/run/user/7), then", "\"<path>\" (<path>), then");
         check("at=/var/x:/etc", "at=<path>:<path>");
+        check("see /home/ann/p. Then", "see <project>. Then");
+        check("/home/ann/p2/x and /home/ann/p.d", "<path> and <path>");
     }
 
     #[test]

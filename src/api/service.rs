@@ -54,6 +54,9 @@ pub struct ApiConfig {
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// [`HEARTBEAT`], or shorter in tests.
     pub heartbeat: Duration,
+    /// Directories of the daemon and of its user, and what messages to peers that are not
+    /// local call them, such as `~` for the home directory.
+    pub places: Vec<(PathBuf, &'static str)>,
 }
 
 /// The API. One per daemon, shared by all transports.
@@ -68,6 +71,7 @@ pub struct Api {
     pub(super) logs: Arc<dyn EventLogs>,
     pub(super) clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     pub(super) heartbeat: Duration,
+    pub(super) places: Vec<(PathBuf, &'static str)>,
     pub(super) sessions: Sessions,
     pub(super) blocking: Blocking,
     pub(super) counts: RequestCounts,
@@ -89,6 +93,7 @@ impl Api {
             logs: config.logs,
             clock: config.clock,
             heartbeat: config.heartbeat,
+            places: config.places,
             sessions: Sessions::new(),
             blocking: Blocking::default(),
             counts: RequestCounts::new(ROUTES.len()),
@@ -189,7 +194,7 @@ impl Service for Api {
             let peer = request.peer;
             let (route, result) = self.dispatch(request).await;
             let response = result.unwrap_or_else(|mut problem| {
-                let privacy = Privacy::of_view(peer, &self.handle.view());
+                let privacy = Privacy::of_view(peer, &self.handle.view(), &self.places);
                 problem.detail = privacy.text(&problem.detail).into_owned();
                 problem.response()
             });

@@ -19,9 +19,6 @@ use crate::watch::{SettlePolicy, Settler};
 /// How long after the last change the index cache is written.
 const CACHE_DELAY: Duration = Duration::from_secs(30);
 
-/// How long a vanished feature directory keeps its rows: a disk may come back.
-pub(super) const GRACE: Duration = Duration::from_secs(30);
-
 /// Answers that wait for a job, and then for the log.
 #[derive(Debug)]
 pub(super) enum Waiting {
@@ -60,11 +57,13 @@ struct Due {
 }
 
 /// The job that runs.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Running {
     waiting: Vec<Waiting>,
     /// Its dossier is one of nothing, because the directory is gone for good.
     empties: bool,
+    /// Directories without a watch that it looks at, and tries to watch.
+    visits: Vec<PathBuf>,
 }
 
 /// One feature.
@@ -83,6 +82,8 @@ pub(super) struct Feature {
     pub detached: Option<(Instant, Timestamp)>,
     /// It will not be listed any more once the running or next job ends.
     pub leaving: bool,
+    /// It stayed away too long and its rows are gone.
+    pub emptied: bool,
     /// It was leaving, and its removal is recorded.
     pub has_left: bool,
     pub registered_mission: Option<String>,
@@ -115,6 +116,7 @@ impl Feature {
             unwatched: BTreeMap::new(),
             detached: None,
             leaving: false,
+            emptied: false,
             has_left: false,
             registered_mission: None,
             explicit_step: None,
@@ -217,8 +219,10 @@ impl Feature {
         self.due.extent = self.due.extent.max(extent);
     }
 
-    /// Asks for a task, on top of what is on disk by then.
+    /// Asks for a task, on top of what is on disk by then: all of it is looked at, since
+    /// events of the last moment may still be on their way.
     pub(super) fn perform(&mut self, task: Task, waiting: impl FnOnce(usize) -> Waiting) {
+        self.due.full = true;
         self.due.at_once = true;
         self.due.context = true;
         let number = self.due.tasks.len();
@@ -259,7 +263,8 @@ impl Feature {
         if self.running.is_some() {
             return None;
         }
-        if let Some((_, paths)) = self.retry.take_if(|(at, _)| *at <= now) {
+        let at_once = self.due.at_once;
+        if let Some((_, paths)) = self.retry.take_if(|(at, _)| at_once || *at <= now) {
             for path in paths {
                 self.settler.note(Some(path), false, true, now);
             }
@@ -274,7 +279,7 @@ impl Feature {
             let saves = self.cache_due.is_some_and(|at| at <= now) && self.work.is_some();
             if saves {
                 self.cache_due = None;
-                self.begin(Vec::new(), false);
+                self.begin(Running::default());
                 return Some(JobOrder::SaveCache);
             }
             return None;
@@ -282,11 +287,13 @@ impl Feature {
         let mut due = std::mem::take(&mut self.due);
         // Nothing is there to be looked at any more, whatever else is asked.
         due.empty |= self.leaving;
-        let request = if due.full || !self.loaded {
-            ScanRequest::Full
+        let (request, visits) = if due.full || !self.loaded {
+            (ScanRequest::Full, self.unwatched.keys().cloned().collect())
         } else {
             let touched = touched.into_iter().map(|(path, deep)| Touched { path, deep });
-            ScanRequest::Touched(touched.collect())
+            let touched: Vec<Touched> = touched.collect();
+            let visits = self.visits(&touched);
+            (ScanRequest::Touched(touched), visits)
         };
         let assignment = Assignment {
             request: (!due.empty).then_some(request),
@@ -296,13 +303,42 @@ impl Feature {
             threads,
             gate: true,
         };
-        self.begin(due.waiting, due.empty);
+        self.begin(Running { waiting: due.waiting, empties: due.empty, visits });
         Some(JobOrder::Survey { assignment, extent: due.extent })
     }
 
-    fn begin(&mut self, waiting: Vec<Waiting>, empties: bool) {
+    fn begin(&mut self, running: Running) {
         self.started += 1;
-        self.running = Some(Running { waiting, empties });
+        self.running = Some(running);
+    }
+
+    /// Those of the directories without a watch that are looked at with these paths.
+    fn visits(&self, touched: &[Touched]) -> Vec<PathBuf> {
+        use std::os::unix::ffi::OsStrExt;
+        let is_visited = |dir: &&PathBuf| {
+            touched.iter().any(|touched| match &touched.path {
+                Some(path) => {
+                    let at = self.at.dir.join(std::ffi::OsStr::from_bytes(path.as_bytes()));
+                    **dir == at || (touched.deep && dir.starts_with(at))
+                }
+                None => touched.deep || **dir == self.at.dir,
+            })
+        };
+        self.unwatched.keys().filter(is_visited).cloned().collect()
+    }
+
+    /// Takes out everybody who waits: the feature is dropped.
+    pub(super) fn abandon(&mut self) -> Vec<Waiting> {
+        let mut waiting = std::mem::take(&mut self.due.waiting);
+        if let Some(running) = &mut self.running {
+            waiting.append(&mut running.waiting);
+        }
+        waiting
+    }
+
+    /// Has a worker its work at the moment?
+    pub(super) fn is_running(&self) -> bool {
+        self.running.is_some()
     }
 
     /// Takes the work back; gives who waited for this job. A feature that was leaving, and
@@ -316,6 +352,11 @@ impl Feature {
         self.work = Some(work);
         let Some(running) = self.running.take() else { return Vec::new() };
         self.has_left = running.empties && self.leaving;
+        self.emptied = running.empties;
+        for dir in &running.visits {
+            // Should it still have no watch, the result of the job says so.
+            self.unwatched.remove(dir);
+        }
         running.waiting
     }
 }

@@ -8,10 +8,12 @@ use crate::project::ProjectContext;
 use crate::project::identity::{GeneratedIdentity, default_node_id};
 use crate::store::{Home, IdentityFile};
 
+/// Loads what the project at a root says of itself; given what it said before.
+pub type ProjectLoader =
+    Box<dyn Fn(&Path, Option<&ProjectContext>) -> ProjectContext + Send + Sync>;
+
 /// Loads what a project says of itself, with an identity kept by us where it has none.
-pub fn project_loader(
-    home: &Home,
-) -> Box<dyn Fn(&Path, Option<&ProjectContext>) -> ProjectContext + Send + Sync> {
+pub fn project_loader(home: &Home) -> ProjectLoader {
     let node_id = default_node_id(&user::host_name(), &user::user_name());
     let identities = IdentityFile::new(home.identity_dir());
     Box::new(move |root: &Path, previous: Option<&ProjectContext>| {

@@ -13,6 +13,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::emission::{self, Emitted, Extent};
+use super::identities::ProjectLoader;
 use super::journal::Order;
 use super::root::path_id;
 use super::view::{ScanCost, StoreState};
@@ -26,9 +27,6 @@ use crate::survey::{
     Assignment, FeatureSurvey, History, Surroundings, Surveyed, TaskError, ignore_anomalies, now,
 };
 use crate::watch::{DirWatcher, WatchError};
-
-/// A segment of an event log is closed at this size.
-pub(super) const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 
 /// An index cache larger than this is not read.
 const CACHE_LIMIT: u64 = 1024 * 1024 * 1024;
@@ -150,8 +148,10 @@ pub(super) struct JobEnvironment {
     pub home: Home,
     pub watcher: Arc<dyn DirWatcher>,
     /// Loads a project's context.
-    pub project: Box<dyn Fn(&Path, Option<&ProjectContext>) -> ProjectContext + Send + Sync>,
+    pub project: ProjectLoader,
     pub cancelled: AtomicBool,
+    /// A segment of an event log is closed at this size.
+    pub segment_bytes: u64,
 }
 
 impl Job {
@@ -189,7 +189,8 @@ fn load(whereabouts: &Whereabouts, environment: &JobEnvironment) -> (FeatureWork
     );
     let mut history = History::default();
     let mut repaired_bytes = 0;
-    let opened = EventLog::open(place.clone(), SEGMENT_BYTES).and_then(|(opened, recovery)| {
+    let opened = EventLog::open(place.clone(), environment.segment_bytes);
+    let opened = opened.and_then(|(opened, recovery)| {
         repaired_bytes = recovery.cut_bytes;
         history = History::read(opened.lines())?;
         if opened.end().is_some_and(|end| end.offset == 0) {
@@ -246,7 +247,13 @@ fn survey(
         progress: None,
     };
     let remembered = work.log.ever.clone();
-    let Surveyed { scan, changed, answers } = work.survey.run(assignment, &around, &remembered)?;
+    let surveyed = work.survey.run(assignment, &around, &remembered);
+    if surveyed.is_err() && work.survey.judged.is_none() {
+        // It is to be seen from the beginning, if only as one that cannot be read.
+        let nothing = Assignment { request: None, tasks: Vec::new(), ..assignment.clone() };
+        work.survey.run(&nothing, &around, &remembered)?;
+    }
+    let Surveyed { scan, changed, answers } = surveyed?;
     let cancelled = scan.as_ref().is_some_and(|scan| scan.cancelled);
     // Half a scan says nothing of what is gone: it is never written down.
     let emitted = if cancelled {

@@ -41,7 +41,7 @@ pub(super) enum Order {
     Append { feature: String, emitted: Emitted, ticket: u64 },
     /// Replace the snapshot file, some time after the log.
     Snapshot { view: Arc<FeatureView>, place: DossierDir },
-    /// Write what waits, and forget the feature.
+    /// Write what waits, let go of the log, and forget the feature.
     Close { feature: String },
     /// Write what waits, and end.
     Stop,
@@ -56,6 +56,8 @@ pub(super) enum Report {
     Failing { feature: String, tickets: Vec<u64>, message: String },
     /// The log has lost what it said: everything is to be written again.
     LogLost { feature: String, what: String },
+    /// The log of a forgotten feature is closed: somebody else may open it.
+    Closed { feature: String },
     /// The active segment is large enough: the next events should begin a new one.
     RotationWanted { feature: String },
 }
@@ -78,6 +80,8 @@ struct Line {
     lost: bool,
     /// There is no log to write to, for this reason.
     no_log: Option<String>,
+    /// The last attempt to write failed.
+    failing: bool,
     closing: bool,
 }
 
@@ -181,19 +185,38 @@ impl Journal {
 
     /// Tries to write everything that waits, unless a pause is on.
     fn write_all(&mut self) {
-        if self.pause.is_some_and(|(at, _)| Instant::now() < at) {
-            return;
-        }
-        let waiting: Vec<String> = self.lines.keys().cloned().collect();
+        let paused = self.pause.is_some_and(|(at, _)| Instant::now() < at);
+        // What is to be closed gets its last attempt at once, whatever pause is on.
+        let waiting = self.lines.iter().filter(|(_, line)| line.closing || !paused);
+        let waiting: Vec<String> = waiting.map(|(feature, _)| feature.clone()).collect();
         let mut failed = false;
         for feature in waiting {
             failed |= !self.write_feature(&feature);
         }
-        self.lines.retain(|_, line| !line.closing);
+        self.close_all();
+        if paused {
+            return;
+        }
         self.pause = failed.then(|| {
             let wait = self.pause.map_or(RETRY_MIN, |(_, wait)| (wait * 2).min(RETRY_MAX));
             (Instant::now() + wait, wait)
         });
+    }
+
+    /// Forgets the lines that are closing, and with them their logs and locks. What could
+    /// not be written is what the log lacks, and is found again by whoever opens it next.
+    fn close_all(&mut self) {
+        let closing = self.lines.extract_if(.., |_, line| line.closing);
+        for (feature, line) in closing.collect::<Vec<_>>() {
+            self.rotation_asked.remove(&feature);
+            let Line { log, tickets, .. } = line;
+            drop(log);
+            if !tickets.is_empty() {
+                let message = "the feature is gone before its log could be written".to_owned();
+                (self.report)(Report::Failing { feature: feature.clone(), tickets, message });
+            }
+            (self.report)(Report::Closed { feature });
+        }
     }
 
     /// Writes what waits for one feature; false if it has to be tried again.
@@ -201,13 +224,24 @@ impl Journal {
         let Some(mut line) = self.lines.remove(feature) else { return true };
         let result = self.write_log(feature, &mut line).and_then(|()| write_snapshot(&mut line));
         let ok = match result {
-            Ok(()) => true,
+            Ok(()) => {
+                if std::mem::take(&mut line.failing) {
+                    // Even if no ticket waits: the failure was shown, so its end is.
+                    (self.report)(Report::Durable {
+                        feature: feature.to_owned(),
+                        tickets: Vec::new(),
+                    });
+                }
+                true
+            }
             Err(error) => {
                 let message = describe(&error);
                 tracing::error!(feature, error = %message, "the log cannot be written; trying again");
+                line.failing = true;
                 (self.report)(Report::Failing {
                     feature: feature.to_owned(),
-                    tickets: line.tickets.clone(),
+                    // Those who wait get their answer now, and only this one.
+                    tickets: std::mem::take(&mut line.tickets),
                     message,
                 });
                 false

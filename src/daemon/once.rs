@@ -15,6 +15,7 @@ use super::job::{Job, JobEnvironment, JobOrder, JobResult, Whereabouts};
 use super::journal::{Journal, Order, Report};
 use super::publish;
 use super::sequence::EventIds;
+use super::start::Setup;
 use crate::index::{RootFault, ScanRequest};
 use crate::project::root::{Registration, RootError, classify_registration, feature_dirs};
 use crate::store::{Home, HomeError, InstanceLock, LamportClock, LockError, StoreError};
@@ -83,6 +84,7 @@ pub fn write_once(home: &Home, path: &Path, options: OnceOptions) -> Result<(), 
         watcher: Arc::new(Unwatched),
         project: project_loader(home),
         cancelled: AtomicBool::new(false),
+        segment_bytes: Setup::default().segment_bytes,
     };
     let result = places(&found)?.into_iter().try_for_each(|at| {
         let outcome = write_feature(at, &options, &environment)?;

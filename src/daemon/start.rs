@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
@@ -26,7 +27,9 @@ use crate::store::{
 };
 #[cfg(target_os = "linux")]
 use crate::watch::MountWatch;
-use crate::watch::{Cookies, DirtySet, NotifyBackend, SlowLane, Unwatched, WatchBackend};
+use crate::watch::{
+    Cookies, DirtySet, NotifyBackend, SlowLane, Unwatched, WatchBackend, WatchError,
+};
 
 /// Why the daemon cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +51,30 @@ pub enum StartError {
     Thread(#[from] std::io::Error),
 }
 
+/// Makes the source of events, which pushes into the set and recognises the cookies.
+pub type BackendFactory =
+    Box<dyn FnOnce(&Arc<DirtySet>, Option<&Cookies>) -> Result<Arc<dyn WatchBackend>, WatchError>>;
+
+/// What a host can choose. Tests choose to lose events, and to see soon what is rare.
+pub struct Setup {
+    /// The source of events; the system's by default.
+    pub backend: BackendFactory,
+    /// A segment of an event log is closed at this size, in bytes.
+    pub segment_bytes: u64,
+    /// How long a vanished directory keeps its rows: a disk may come back.
+    pub grace: Duration,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            backend: Box::new(system_backend),
+            segment_bytes: 16 * 1024 * 1024,
+            grace: Duration::from_secs(30),
+        }
+    }
+}
+
 /// A daemon without listeners: it watches, scans, publishes and logs.
 pub struct Daemon {
     handle: DaemonHandle,
@@ -65,6 +92,11 @@ pub struct Daemon {
 impl Daemon {
     /// Starts everything but the listeners.
     pub fn start(home: &Home, config_file: &Path) -> Result<Self, StartError> {
+        Self::start_with(home, config_file, Setup::default())
+    }
+
+    /// The same, as the host has chosen: for tests, and for hosts with another watcher.
+    pub fn start_with(home: &Home, config_file: &Path, setup: Setup) -> Result<Self, StartError> {
         home.prepare()?;
         let runtime_lock =
             InstanceLock::try_acquire(&home.lock_file()).map_err(StartError::Locked)?;
@@ -76,7 +108,7 @@ impl Daemon {
 
         let dirty = Arc::new(DirtySet::new());
         let mut warnings = Vec::new();
-        let watching = Watching::start(home, &dirty, &mut warnings);
+        let watching = Watching::start(home, &dirty, setup.backend, &mut warnings);
         let (event_sender, events) = unbounded();
         let (command_sender, commands) = unbounded();
         let (job_sender, jobs) = unbounded();
@@ -86,6 +118,7 @@ impl Daemon {
             watcher: watching.backend.clone(),
             project: project_loader(home),
             cancelled: AtomicBool::new(false),
+            segment_bytes: setup.segment_bytes,
         });
         let feed = Arc::new(Feed::default());
         let views = Arc::new(ArcSwap::default());
@@ -116,6 +149,7 @@ impl Daemon {
             config_file: config_file.to_path_buf(),
             jobs: job_sender,
             workers: count,
+            grace: setup.grace,
             journal: order_sender,
             registry: registry_file,
             views: Arc::clone(&views),
@@ -200,22 +234,24 @@ struct Watching {
 impl Watching {
     /// The system's watcher, or none, with the reason. The daemon goes on without: it
     /// polls, and says so.
-    fn start(home: &Home, dirty: &Arc<DirtySet>, warnings: &mut Vec<String>) -> Self {
+    fn start(
+        home: &Home,
+        dirty: &Arc<DirtySet>,
+        factory: BackendFactory,
+        warnings: &mut Vec<String>,
+    ) -> Self {
         let instance = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple());
         let cookies = Cookies::new(home.cookie_dir(), &instance);
         let cookies = cookies
             .map_err(|error| warnings.push(format!("fresh reads cost a full scan: {error}")))
             .ok();
-        let backend = match &cookies {
-            Some(cookies) => NotifyBackend::with_cookies(Arc::clone(dirty), cookies),
-            None => NotifyBackend::new(Arc::clone(dirty)),
-        };
+        let backend = factory(dirty, cookies.as_ref());
         #[cfg(target_os = "linux")]
         let mounts = MountWatch::start(Arc::clone(dirty))
             .map_err(|error| warnings.push(format!("mounts are not watched: {error}")))
             .ok();
         let (backend, fault): (Arc<dyn WatchBackend>, _) = match backend {
-            Ok(backend) => (Arc::new(backend), None),
+            Ok(backend) => (backend, None),
             Err(error) => {
                 let text = format!("files are polled, not watched: {error}");
                 warnings.push(text.clone());
@@ -230,6 +266,17 @@ impl Watching {
             mounts,
         }
     }
+}
+
+fn system_backend(
+    dirty: &Arc<DirtySet>,
+    cookies: Option<&Cookies>,
+) -> Result<Arc<dyn WatchBackend>, WatchError> {
+    let backend = match cookies {
+        Some(cookies) => NotifyBackend::with_cookies(Arc::clone(dirty), cookies),
+        None => NotifyBackend::new(Arc::clone(dirty)),
+    };
+    Ok(Arc::new(backend?))
 }
 
 /// The slow lane, and the thread that carries its events to the loop.

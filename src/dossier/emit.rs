@@ -5,14 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::artifact::Artifact;
 use super::completeness::Missing;
-use super::drift::{Drift, ParityStatus, Severity};
+use super::drift::Drift;
 use super::event::{
     AGGREGATE_TYPE, ArtifactIdentity, ArtifactIndexed, ArtifactMissing, ContentRef, Diagnostics,
-    ENVELOPE_SCHEMA_VERSION, Emitter, Event, Namespace, ParityDriftDetected, Payload,
-    ProvenanceRef, SnapshotComputed,
+    ENVELOPE_SCHEMA_VERSION, Emitter, Event, Namespace, Payload, ProvenanceRef, SnapshotComputed,
 };
-use super::log_state::{CatalogueEntry, DriftMark, LogState, SnapshotMark};
-use super::{Digest, Dossier, Timestamp};
+use super::log_state::{CatalogueEntry, LogState, SnapshotMark};
+use super::{Digest, Dossier, Timestamp, drift_event};
 
 /// Whether a snapshot's events name everything or only what changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +31,10 @@ impl ScanKind {
         }
     }
 }
+
+/// Names of removed paths that one snapshot event can carry. Where more went at once, what
+/// is left is named instead, by a full scan: a line of the log stays far below a megabyte.
+const MAX_REMOVED_BYTES: usize = 256 * 1024;
 
 /// What events are made from.
 pub struct Emission<'a> {
@@ -58,10 +61,12 @@ pub struct Emission<'a> {
 
 /// What is to be written; nothing if nothing changed.
 pub fn emit(emission: &Emission<'_>) -> Vec<Payload> {
-    let full = emission.full || emission.log.snapshot.is_none();
-    let kind = if full { ScanKind::Full } else { ScanKind::Incremental };
     let present = present(emission);
     let gone: BTreeMap<&str, Option<&CatalogueEntry>> = gone(emission, &present);
+    let removed_bytes: usize = gone.keys().map(|path| path.len() + 3).sum();
+    let full =
+        emission.full || emission.log.snapshot.is_none() || removed_bytes > MAX_REMOVED_BYTES;
+    let kind = if full { ScanKind::Full } else { ScanKind::Incremental };
     let renames = if full { BTreeMap::new() } else { renames(emission, &present, &gone) };
     let superseded: BTreeSet<&str> = renames.values().map(|e| e.identity.path.as_str()).collect();
 
@@ -90,7 +95,7 @@ pub fn emit(emission: &Emission<'_>) -> Vec<Payload> {
     if full || changed || emission.log.snapshot != Some(SnapshotMark::of(&snapshot)) {
         out.push(Payload::SnapshotComputed(Box::new(snapshot)));
     }
-    if let Some(payload) = drift(emission, full) {
+    if let Some(payload) = drift_event::drift(emission, full) {
         out.push(Payload::ParityDriftDetected(Box::new(payload)));
     }
     out
@@ -137,7 +142,7 @@ pub fn seal(
 }
 
 /// A path relative to the project root.
-fn project_path(prefix: &str, path: &str) -> String {
+pub(super) fn project_path(prefix: &str, path: &str) -> String {
     if prefix.is_empty() { path.to_owned() } else { format!("{prefix}/{path}") }
 }
 
@@ -195,7 +200,7 @@ fn renames<'a>(
 }
 
 /// The identity of a row in events.
-fn identity(emission: &Emission<'_>, path: &str, row: &Artifact) -> ArtifactIdentity {
+pub(super) fn identity(emission: &Emission<'_>, path: &str, row: &Artifact) -> ArtifactIdentity {
     ArtifactIdentity {
         mission_type: emission.namespace.mission_type.clone(),
         path: path.to_owned(),
@@ -213,12 +218,12 @@ fn provenance(emission: &Emission<'_>) -> Option<ProvenanceRef> {
     })
 }
 
-fn diagnostics<const N: usize>(pairs: [(&str, String); N]) -> Diagnostics {
+pub(super) fn diagnostics<const N: usize>(pairs: [(&str, String); N]) -> Diagnostics {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// A JSON array of strings, as text.
-fn json_array<T: serde::Serialize>(items: &[T]) -> String {
+pub(super) fn json_array<T: serde::Serialize>(items: &[T]) -> String {
     serde_json::to_string(items).expect("strings always serialise")
 }
 
@@ -315,101 +320,4 @@ fn unreadable_hash(dossier: &Dossier) -> String {
         }
     }
     if lines.is_empty() { String::new() } else { Digest::sha256(lines).short(16) }
-}
-
-/// The drift event, if its state is not the one that the log reported last.
-fn drift(emission: &Emission<'_>, full: bool) -> Option<ParityDriftDetected> {
-    let drift = emission.drift;
-    let severity = drift.severity?;
-    let expected_hash = drift.expected_hash?;
-    if drift.parity_status == ParityStatus::Error {
-        return None;
-    }
-    let mut context_diagnostics = drift_diagnostics(drift, severity);
-    if let Some((baseline, current)) = &emission.rejection {
-        context_diagnostics.insert("baseline_key_hash".to_owned(), baseline.clone());
-        context_diagnostics.insert("context_hash".to_owned(), current.clone());
-    }
-    let payload = ParityDriftDetected {
-        namespace: emission.namespace.clone(),
-        expected_hash,
-        actual_hash: drift.actual_hash,
-        drift_kind: drift_kind(drift).to_owned(),
-        detected_at: emission.now,
-        artifact_ids_changed: Some(changed_identities(emission)),
-        rebuild_hint: rebuild_hint(drift).to_owned(),
-        context_diagnostics,
-    };
-    let known = emission.log.drift == Some(DriftMark::of(&payload));
-    (full || !known).then_some(payload)
-}
-
-fn drift_diagnostics(drift: &Drift, severity: Severity) -> Diagnostics {
-    let names = &drift.differences;
-    let moved: Vec<String> =
-        names.moved.iter().map(|m| format!("{} -> {}", m.from, m.to)).collect();
-    let missing_in_local: Vec<&String> =
-        names.removed.iter().chain(names.moved.iter().map(|m| &m.from)).collect();
-    let missing_in_baseline: Vec<&String> =
-        names.added.iter().chain(names.moved.iter().map(|m| &m.to)).collect();
-    diagnostics([
-        ("severity", severity.as_str().to_owned()),
-        ("parity_status", drift.parity_status.as_str().to_owned()),
-        ("tree_hash", drift.actual_tree_hash.to_string()),
-        ("added", json_array(&names.added)),
-        ("removed", json_array(&names.removed)),
-        ("changed", json_array(&names.changed)),
-        ("moved", json_array(&moved)),
-        ("missing_in_local", json_array(&missing_in_local)),
-        ("missing_in_baseline", json_array(&missing_in_baseline)),
-        ("baseline_rejected", json_array(&drift.rejected_components)),
-    ])
-}
-
-/// The contract's word for what happened; the most severe one where several did.
-fn drift_kind(drift: &Drift) -> &'static str {
-    let names = &drift.differences;
-    if drift.parity_status == ParityStatus::BaselineRejected {
-        if drift.rejected_components.contains(&"manifest_version") {
-            "manifest_version_changed"
-        } else {
-            "anomaly_introduced"
-        }
-    } else if !names.removed.is_empty() {
-        "artifact_removed"
-    } else if !names.changed.is_empty() || !names.moved.is_empty() || !drift.names_known {
-        "artifact_mutated"
-    } else {
-        "artifact_added"
-    }
-}
-
-fn rebuild_hint(drift: &Drift) -> &'static str {
-    match drift.parity_status {
-        ParityStatus::BaselineRejected => {
-            "switch back to the context of the baseline, or capture a baseline for this one"
-        }
-        _ => "restore the named artifacts, or accept the current state by capturing a baseline",
-    }
-}
-
-/// Identities of the artifacts that differ and are present.
-fn changed_identities(emission: &Emission<'_>) -> Vec<ArtifactIdentity> {
-    let names = &emission.drift.differences;
-    let wanted: BTreeSet<&str> = names
-        .added
-        .iter()
-        .chain(&names.changed)
-        .chain(names.moved.iter().map(|m| &m.to))
-        .map(String::as_str)
-        .collect();
-    if wanted.is_empty() {
-        return Vec::new();
-    }
-    let rows = emission.dossier.rows.iter();
-    rows.filter(|(path, _, _)| wanted.contains(&*path.shown()))
-        .map(|(path, _, row)| {
-            identity(emission, &project_path(emission.feature_prefix, &path.shown()), row)
-        })
-        .collect()
 }

@@ -16,6 +16,7 @@ pub mod condition;
 pub mod definition;
 pub mod digest;
 pub mod drift;
+mod drift_event;
 pub mod emit;
 pub mod event;
 pub mod extract;

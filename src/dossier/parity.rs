@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn is_the_hash_of_the_sorted_hex_forms_with_duplicates() {
         let (a, b) = (Digest::sha256("a"), Digest::sha256("b"));
-        let mut texts = vec![a.to_string(), b.to_string(), a.to_string()];
+        let mut texts = [a.to_string(), b.to_string(), a.to_string()];
         texts.sort();
         assert_eq!(parity_hash([a, b, a]), Digest::sha256(texts.concat()));
         assert_eq!(parity_hash([b, a, a]), parity_hash([a, a, b]));

@@ -83,7 +83,7 @@ impl<'a> ArtifactSummary<'a> {
             error_detail: row.error_detail(),
             classified_by: row.classified_by.to_string(),
             indexed_at: row.indexed_at,
-            provenance: row.is_present().then(|| ArtifactProvenance {
+            provenance: row.is_present().then_some(ArtifactProvenance {
                 source_kind: provenance.source_kind,
                 git_sha: provenance.git_sha.as_deref(),
                 git_ref: provenance.git_ref.as_deref(),

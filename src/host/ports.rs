@@ -65,7 +65,9 @@ impl EventLogs for Logs {
         limit: usize,
     ) -> Result<LogPage, LogFault> {
         let failed = |error: crate::store::StoreError| LogFault::Io(error.to_string());
-        let Some(place) = &feature.place else { return Ok(LogPage::default()) };
+        let Some(place) = &feature.place else {
+            return after.map_or_else(|| Ok(LogPage::default()), |_| Err(LogFault::UnknownId));
+        };
         let known = self.begin(feature, after);
         let reader = match known {
             // A position that is none any more (the log was replaced) means to search.

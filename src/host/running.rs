@@ -61,6 +61,18 @@ pub enum HostError {
     Ended(String),
 }
 
+/// What messages to peers over TCP call the directories of this daemon and of its user.
+fn places(home: &Home) -> Vec<(PathBuf, &'static str)> {
+    let own = [
+        (home.config_dir(), "<config>"),
+        (home.state_dir(), "<state>"),
+        (home.runtime_dir(), "<runtime>"),
+    ];
+    let mut places: Vec<_> = own.map(|(dir, word)| (dir.to_owned(), word)).into();
+    places.extend(directories::BaseDirs::new().map(|dirs| (dirs.home_dir().to_owned(), "~")));
+    places
+}
+
 /// The daemon with its listeners.
 pub struct Host {
     daemon: Daemon,
@@ -99,6 +111,7 @@ impl Host {
             logs: Arc::new(Logs::default()),
             clock: Arc::new(now),
             heartbeat: HEARTBEAT,
+            places: places(home),
         }));
         let counters = Arc::new(Counters::default());
         let (listen, if_busy) = match config.listen.or(file.listen) {

@@ -185,6 +185,7 @@ impl FeatureIndex {
         // Whatever happens on the way, this scan is not done before it is done.
         self.in_doubt = true;
         self.tree.take_journal();
+        let before = (self.tree.directory_faults().clone(), self.tree.limits().clone());
         self.pass(&dir, touched, watcher, settings, &mut outcome);
         let room = self.artifacts_exceeded && self.tree.table().len() < self.limits.artifacts;
         if room && touched.is_some() && !outcome.cancelled && outcome.root.is_ok() {
@@ -192,6 +193,9 @@ impl FeatureIndex {
         }
         self.in_doubt = outcome.cancelled || outcome.root.is_err();
         self.report(&mut outcome);
+        outcome.notes_changed = self.tree.take_ignored_changed()
+            || before.0 != *self.tree.directory_faults()
+            || before.1 != *self.tree.limits();
         self.contents.tidy(&self.tree);
         outcome
     }

@@ -99,6 +99,8 @@ pub struct ScanOutcome {
     pub changed: BTreeSet<RelPath>,
     /// Rows that were there and are gone.
     pub removed: BTreeSet<RelPath>,
+    /// Is something else ignored, unlistable or over a limit than before?
+    pub notes_changed: bool,
     /// What did not hold still, or failed for want of resources: look again soon.
     pub unsettled: Vec<RelPath>,
     /// Directories (absolute) that could not be watched; they were still listed.
@@ -121,6 +123,7 @@ impl ScanOutcome {
             root,
             changed: BTreeSet::new(),
             removed: BTreeSet::new(),
+            notes_changed: false,
             unsettled: Vec::new(),
             unwatched: Vec::new(),
             stats: ScanStats::default(),

@@ -61,6 +61,8 @@ pub(super) struct Tree {
     directory_faults: BTreeMap<Option<RelPath>, String>,
     limits: BTreeMap<RelPath, LimitExceeded>,
     journal: Journal,
+    /// What was ignored where something about it was set or removed in this scan.
+    ignored_before: BTreeMap<RelPath, Option<Ignored>>,
 }
 
 impl Tree {
@@ -112,6 +114,23 @@ impl Tree {
         std::mem::take(&mut self.journal)
     }
 
+    /// Is anything else ignored than when this was last asked?
+    pub(super) fn take_ignored_changed(&mut self) -> bool {
+        let before = std::mem::take(&mut self.ignored_before);
+        before.iter().any(|(path, before)| before.as_ref() != self.ignored.get(path))
+    }
+
+    fn ignore(&mut self, path: &RelPath, ignored: Ignored) {
+        let before = self.ignored.insert(path.clone(), ignored);
+        self.ignored_before.entry(path.clone()).or_insert(before);
+    }
+
+    fn unignore(&mut self, path: &RelPath) {
+        if let Some(before) = self.ignored.remove(path) {
+            self.ignored_before.entry(path.clone()).or_insert(Some(before));
+        }
+    }
+
     /// Sets a row. Equal outcomes keep the facts that were there, with their time.
     pub(super) fn set_row(&mut self, path: &RelPath, node: Node, facts: FileFacts) {
         self.become_leaf(path);
@@ -159,7 +178,7 @@ impl Tree {
         self.drop_row(path);
         self.nodes.insert(path.clone(), Node::Link { size, record: None });
         let ignored = Ignored { by: IgnoredBy::SymlinkedDirectory, is_dir: true };
-        self.ignored.insert(path.clone(), ignored);
+        self.ignore(path, ignored);
     }
 
     /// A directory was listed; `record` is its stat from before.
@@ -173,7 +192,7 @@ impl Tree {
     pub(super) fn set_ignored(&mut self, path: &RelPath, ignored: Ignored) {
         self.remove(path);
         self.nodes.insert(path.clone(), Node::Ignored);
-        self.ignored.insert(path.clone(), ignored);
+        self.ignore(path, ignored);
     }
 
     pub(super) fn set_over_limit(&mut self, path: &RelPath, limit: LimitExceeded) {
@@ -290,7 +309,7 @@ impl Tree {
         match self.nodes.get(path) {
             Some(Node::File(_)) => {}
             Some(Node::Link { .. }) => {
-                self.ignored.remove(path);
+                self.unignore(path);
             }
             _ => self.remove(path),
         }
@@ -307,13 +326,13 @@ impl Tree {
         match self.nodes.remove(path) {
             Some(Node::Link { .. }) => {
                 self.links.remove(path);
-                self.ignored.remove(path);
+                self.unignore(path);
             }
             Some(Node::Directory(_)) => {
                 self.directory_faults.remove(&Some(path.clone()));
             }
             Some(Node::Ignored) => {
-                self.ignored.remove(path);
+                self.unignore(path);
             }
             Some(Node::OverLimit) => {
                 self.limits.remove(path);

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::baselines::Baselines;
+use super::task::{Task, TaskError};
 use super::{faults, now};
 use crate::dossier::anomaly::Anomaly;
 use crate::dossier::assemble::{Sources, assemble};
-use crate::dossier::baseline::{self, Baseline, BaselineKey, Capturable, CaptureContext};
+use crate::dossier::baseline::{Baseline, BaselineKey};
 use crate::dossier::drift::{self, BaselineState, Drift};
 use crate::dossier::record::Provenance;
 use crate::dossier::snapshot::Snapshot;
@@ -22,20 +23,6 @@ use crate::index::{FeatureIndex, RootFault, ScanOutcome, ScanProgress, ScanReque
 use crate::project::ProjectContext;
 use crate::store::DossierDir;
 use crate::watch::DirWatcher;
-
-/// What is asked besides a scan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Task {
-    /// Accept the current state, of everything or of some shown paths.
-    Capture {
-        /// What the person says.
-        note: Option<String>,
-        /// Shown paths; `None` for everything.
-        paths: Option<Vec<String>>,
-    },
-    /// Forget the baseline.
-    ClearBaseline,
-}
 
 /// One survey.
 #[derive(Debug, Clone)]
@@ -110,17 +97,6 @@ pub struct Surveyed {
     pub answers: Vec<Result<bool, TaskError>>,
 }
 
-/// Why a task had no effect.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TaskError {
-    /// It contradicts the current state.
-    #[error("{0}")]
-    Conflict(String),
-    /// It could not be written.
-    #[error("{0}")]
-    Failed(String),
-}
-
 /// One feature, as far as it is known.
 pub struct FeatureSurvey {
     /// Directory name, as shown.
@@ -178,7 +154,10 @@ impl FeatureSurvey {
         let (context, other_context) = self.load_context(around);
         let scan = self.scan(assignment, around)?;
         let other_files = scan.as_ref().is_none_or(|scan| {
-            !scan.changed.is_empty() || !scan.removed.is_empty() || scan.rules_changed.is_some()
+            !scan.changed.is_empty()
+                || !scan.removed.is_empty()
+                || scan.notes_changed
+                || scan.rules_changed.is_some()
         });
         let inputs = (assignment.registered_mission.clone(), assignment.explicit_step.clone());
         let other_inputs = self.inputs.replace(inputs.clone()) != Some(inputs);
@@ -187,7 +166,7 @@ impl FeatureSurvey {
             Some(judged) if !again => Arc::clone(&judged.dossier),
             _ => Arc::new(self.assemble(assignment, &context, remembered)),
         };
-        let (answers, changed) = self.judge(dossier, &context, &assignment.tasks, again);
+        let (answers, changed) = self.judge(dossier, &context, assignment, again);
         Ok(Surveyed { scan, changed, answers })
     }
 
@@ -270,13 +249,19 @@ impl FeatureSurvey {
         &mut self,
         dossier: Arc<Dossier>,
         context: &ProjectContext,
-        tasks: &[Task],
+        assignment: &Assignment,
         other_dossier: bool,
     ) -> (Vec<Result<bool, TaskError>>, bool) {
         let key = baseline_key(&dossier, context);
         let branch = context.git.as_ref().and_then(|git| git.branch.clone());
-        let answers =
-            tasks.iter().map(|task| self.perform(task, &dossier, &key, context)).collect();
+        let answer = |task: &Task| match task {
+            // Nothing is there that anybody could have looked at and accepted.
+            Task::Capture { .. } if assignment.request.is_none() => Err(TaskError::Conflict(
+                "the feature directory is gone; there is nothing to accept".into(),
+            )),
+            _ => self.perform(task, &dossier, &key, context),
+        };
+        let answers = assignment.tasks.iter().map(answer).collect();
         let baseline = match &self.place {
             Some(place) => self.baselines.load(place, &key, branch.as_deref()),
             None => BaselineState::None,
@@ -300,85 +285,10 @@ impl FeatureSurvey {
         (answers, changed)
     }
 
-    /// Does one task.
-    fn perform(
-        &mut self,
-        task: &Task,
-        dossier: &Dossier,
-        key: &BaselineKey,
-        context: &ProjectContext,
-    ) -> Result<bool, TaskError> {
-        let branch = context.git.as_ref().and_then(|git| git.branch.clone());
-        let Some(place) = self.place.clone() else {
-            return Err(TaskError::Failed("this feature has no place for a baseline".into()));
-        };
-        let failed = |e: crate::store::StoreError| TaskError::Failed(e.to_string());
-        let (note, paths) = match task {
-            Task::ClearBaseline => {
-                let cleared = self.baselines.clear(&place, key, branch.as_deref());
-                return cleared.map_err(failed);
-            }
-            Task::Capture { note, paths } => (note.clone(), paths),
-        };
-        let capture_context = CaptureContext {
-            key: key.clone(),
-            captured_at: now(),
-            checkout_branch: branch.clone(),
-            git_sha: context.git.as_ref().and_then(|git| git.head_sha.clone()),
-            note,
-        };
-        let present = capturable(dossier);
-        let baseline = match paths {
-            None => baseline::capture(capture_context, &present),
-            Some(paths) => {
-                let former = self.accepted(&place, key, branch.as_deref())?;
-                baseline::amend(&former, capture_context, &present, paths)
-                    .map_err(|e| TaskError::Conflict(e.to_string()))?
-            }
-        };
-        self.baselines.save(&place, &baseline).map_err(failed)?;
-        Ok(true)
-    }
-
-    /// The baseline in force in this context, to be amended.
-    fn accepted(
-        &mut self,
-        place: &DossierDir,
-        key: &BaselineKey,
-        branch: Option<&str>,
-    ) -> Result<Arc<Baseline>, TaskError> {
-        let conflict = |text: String| Err(TaskError::Conflict(text));
-        match self.baselines.load(place, key, branch) {
-            BaselineState::Read(b)
-                if b.acceptance(key, branch) == baseline::Acceptance::Accepted =>
-            {
-                Ok(b)
-            }
-            BaselineState::Broken(message) => conflict(message),
-            BaselineState::None | BaselineState::Read(_) => conflict(
-                "there is no baseline in this context to accept single artifacts into; capture the whole feature first"
-                    .into(),
-            ),
-        }
-    }
-
     /// Where the files would be watched and listed.
     pub fn dir(&self) -> PathBuf {
         self.index.root().to_path_buf()
     }
-}
-
-/// Present artifacts, as a capture sees them.
-fn capturable(dossier: &Dossier) -> Vec<Capturable> {
-    let rows = dossier.rows.iter().filter_map(|(path, _, row)| {
-        Some(Capturable {
-            path: path.clone(),
-            artifact_key: row.key.clone(),
-            content_hash: row.content_hash()?,
-            required_status: row.required_status,
-        })
-    });
-    rows.collect()
 }
 
 /// Where contents come from.

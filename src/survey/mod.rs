@@ -8,12 +8,14 @@ mod faults;
 mod feature;
 mod history;
 mod one_shot;
+mod task;
 
 pub use baselines::{Baselines, context_name};
 pub use faults::of_ignore_files as ignore_anomalies;
-pub use feature::{Assignment, FeatureSurvey, Judged, Surroundings, Surveyed, Task, TaskError};
+pub use feature::{Assignment, FeatureSurvey, Judged, Surroundings, Surveyed};
 pub use history::History;
 pub use one_shot::{Found, OneShot, SurveyError};
+pub use task::{Task, TaskError};
 
 use crate::dossier::Timestamp;
 

@@ -211,12 +211,14 @@ impl Plan {
     }
 }
 
+type Content = Result<Vec<u8>, TextFault>;
+
 /// Files as the disk would give them, by path.
 #[derive(Default)]
-pub(crate) struct FakeText(pub(crate) Mutex<BTreeMap<Vec<u8>, Result<Vec<u8>, TextFault>>>);
+pub(crate) struct FakeText(Mutex<BTreeMap<Vec<u8>, Content>>);
 
 impl FakeText {
-    pub(crate) fn put(&self, name: &str, content: Result<Vec<u8>, TextFault>) {
+    pub(crate) fn put(&self, name: &str, content: Content) {
         self.0.lock().expect("not poisoned").insert(name.into(), content);
     }
 }
@@ -232,27 +234,37 @@ impl ArtifactText for FakeText {
     }
 }
 
+/// What happens while a log is read.
+type Hook = Mutex<Option<Box<dyn FnMut() + Send>>>;
+
 /// Logs by feature id.
 #[derive(Default)]
-pub(crate) struct FakeLogs(Mutex<BTreeMap<String, Vec<(String, Bytes)>>>);
+pub(crate) struct FakeLogs {
+    logs: Mutex<BTreeMap<String, Vec<(String, Bytes)>>>,
+    before_read: Hook,
+    after_read: Hook,
+}
 
 impl FakeLogs {
     pub(crate) fn append(&self, event: &LoggedEvent) {
-        let mut logs = self.0.lock().expect("not poisoned");
+        let mut logs = self.logs.lock().expect("not poisoned");
         let log = logs.entry(event.feature.clone()).or_default();
         log.push((event.event_id.clone(), event.line.clone()));
     }
-}
 
-impl EventLogs for FakeLogs {
-    fn read(
-        &self,
-        feature: &FeatureView,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<LogPage, LogFault> {
-        let logs = self.0.lock().expect("not poisoned");
-        let log = logs.get(&feature.id).map_or(&[][..], |log| &log[..]);
+    /// Does this just before each read.
+    pub(crate) fn before_read(&self, hook: impl FnMut() + Send + 'static) {
+        *self.before_read.lock().expect("not poisoned") = Some(Box::new(hook));
+    }
+
+    /// Does this when a read knows its lines, before it gives them back.
+    pub(crate) fn after_read(&self, hook: impl FnMut() + Send + 'static) {
+        *self.after_read.lock().expect("not poisoned") = Some(Box::new(hook));
+    }
+
+    fn page(&self, id: &str, after: Option<&str>, limit: usize) -> Result<LogPage, LogFault> {
+        let logs = self.logs.lock().expect("not poisoned");
+        let log = logs.get(id).map_or(&[][..], |log| &log[..]);
         let start = match after {
             None => 0,
             Some(id) => {
@@ -265,6 +277,26 @@ impl EventLogs for FakeLogs {
             last_id: page.last().map(|(id, _)| id.clone()).or(after.map(str::to_owned)),
             more: start + page.len() < log.len(),
         })
+    }
+}
+
+fn run(hook: &Hook) {
+    if let Some(hook) = hook.lock().expect("not poisoned").as_mut() {
+        hook();
+    }
+}
+
+impl EventLogs for FakeLogs {
+    fn read(
+        &self,
+        feature: &FeatureView,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<LogPage, LogFault> {
+        run(&self.before_read);
+        let page = self.page(&feature.id, after, limit);
+        run(&self.after_read);
+        page
     }
 }
 
@@ -343,6 +375,7 @@ impl World {
             logs: Arc::clone(&logs) as Arc<dyn EventLogs>,
             clock: Arc::new(|| time(1000)),
             heartbeat,
+            places: vec![(PathBuf::from(SECRET_PLACE), "~")],
         });
         let world = Self {
             api: Arc::new(api),

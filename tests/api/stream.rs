@@ -1,5 +1,6 @@
 //! Pages of the log, and streams that follow it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -171,14 +172,57 @@ async fn last_event_id_is_where_to_go_on() {
     assert_eq!(world.ask(bad).await.problem("bad-parameter")["parameter"], "Last-Event-ID");
 }
 
+/// Publishes the events once, when `is_time` says so.
+fn once(
+    world: &World,
+    range: std::ops::Range<usize>,
+    is_time: fn(usize) -> bool,
+) -> impl FnMut() + Send + use<> {
+    let (logs, feed) = (Arc::downgrade(&world.logs), Arc::clone(&world.feed));
+    let mut due = Some(range);
+    move || {
+        if !is_time(feed.followers()) {
+            return;
+        }
+        for n in due.take().unwrap_or_default() {
+            let event = event(n, "a", KINDS[0]);
+            logs.upgrade().expect("the world is there").append(&event);
+            feed.publish(&[event]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_comes_between_the_backlog_and_the_feed_is_not_lost() {
+    let world = world();
+    publish(&world, 0..1);
+    // Nobody follows yet, and the only read of the backlog has its lines already.
+    world.logs.after_read(once(&world, 2..4, |followers| followers == 0));
+    let mut stream = follow(&world, &format!("&since={}", id(0))).await;
+    assert_eq!(ids(&mut stream, 2).await, expected(2..4));
+    publish(&world, 4..5);
+    assert_eq!(ids(&mut stream, 1).await, [id(4)]);
+}
+
+#[tokio::test]
+async fn what_is_in_the_backlog_and_in_the_feed_comes_once() {
+    let world = world();
+    publish(&world, 0..1);
+    world.logs.before_read(once(&world, 2..4, |followers| followers > 0));
+    let mut stream = follow(&world, &format!("&since={}", id(0))).await;
+    assert_eq!(ids(&mut stream, 2).await, expected(2..4));
+    publish(&world, 4..5);
+    assert_eq!(ids(&mut stream, 1).await, [id(4)]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_log_grows_there_is_no_gap_and_no_duplicate() {
-    let world = std::sync::Arc::new(world());
+    let world = Arc::new(world());
     publish(&world, 0..600);
     for round in 0..5_usize {
         let first = 600 + round * 200;
         let writer = std::thread::spawn({
-            let world = std::sync::Arc::clone(&world);
+            let world = Arc::clone(&world);
             move || publish(&world, first..first + 200)
         });
         let from = round * 37;

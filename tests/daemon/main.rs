@@ -3,3 +3,5 @@
 #[path = "../kit/mod.rs"]
 mod kit;
 mod live;
+mod model;
+mod operations;

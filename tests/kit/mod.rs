@@ -1,18 +1,21 @@
 //! A daemon in the test's own process, in a temporary directory, and a project to watch.
 
+pub(crate) mod compare;
+pub(crate) mod random;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dossierd::daemon::command::Target;
+use dossierd::daemon::command::{CommandError, Target};
 use dossierd::daemon::handle::DaemonHandle;
 use dossierd::daemon::view::FeatureView;
-use dossierd::daemon::{Daemon, Ending};
+use dossierd::daemon::{Daemon, Ending, Setup};
 use dossierd::store::Home;
 
 /// How long anything may take before a test fails.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(6);
 
 /// A home, a project and, while it runs, a daemon.
 pub(crate) struct Bench {
@@ -42,8 +45,13 @@ impl Bench {
 
     /// Starts the daemon and waits until its first scans have ended.
     pub(crate) fn start(&mut self) {
-        let home = Home::resolve(Some(self.path().join("home"))).expect("a home");
-        let daemon = Daemon::start(&home, &home.config_file()).expect("starts");
+        self.start_with(Setup::default());
+    }
+
+    /// The same, with what is chosen.
+    pub(crate) fn start_with(&mut self, setup: Setup) {
+        let home = self.home();
+        let daemon = Daemon::start_with(&home, &home.config_file(), setup).expect("starts");
         daemon.ready().recv_timeout(DEADLINE).expect("is ready");
         self.daemon = Some(daemon);
     }
@@ -53,6 +61,11 @@ impl Bench {
         if let Some(daemon) = self.daemon.take() {
             assert_eq!(daemon.stop(), Ending::Stopped);
         }
+    }
+
+    /// Where the daemon's own files are.
+    pub(crate) fn home(&self) -> Home {
+        Home::resolve(Some(self.path().join("home"))).expect("a home")
     }
 
     /// Where everything is.
@@ -100,8 +113,17 @@ impl Bench {
     }
 
     /// Waits until everything that happened before is in the view.
+    ///
+    /// On a busy machine a read may run out of time, which is an answer too, but not the
+    /// one that is of interest here.
     pub(crate) fn fresh_all(&self) {
-        self.runtime.block_on(self.handle().fresh(Target::All)).expect("is fresh");
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            match self.runtime.block_on(self.handle().fresh(Target::All)) {
+                Err(CommandError::Timeout(_)) if Instant::now() < deadline => {}
+                answer => return answer.expect("is fresh"),
+            }
+        }
     }
 
     /// The feature of this slug, as it is published now.

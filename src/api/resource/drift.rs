@@ -23,7 +23,7 @@ struct DriftDocument<'a> {
 pub(in crate::api) async fn get(api: &Api, call: &Call) -> Result<Response, Problem> {
     let feature = api.feature(call).await?;
     let standing = Standing::of(&feature);
-    let privacy = Privacy::of_feature(call.peer, &feature);
+    let privacy = Privacy::of_feature(call.peer, &feature, &api.places);
     Ok(ok(&DriftDocument {
         feature_slug: &feature.slug,
         feature_id: &feature.id,

@@ -78,10 +78,10 @@ struct FeatureRow<'a> {
 
 pub(in crate::api) async fn list(api: &Api, call: &Call) -> Result<Response, Problem> {
     let view = api.view(call).await?;
-    let privacy = Privacy::of_view(call.peer, &view);
+    let privacy = Privacy::of_view(call.peer, &view, &api.places);
     Ok(ok(&Listing {
         roots: view.roots.iter().map(|root| root_row(root, call.peer, &privacy)).collect(),
-        features: feature_rows(view.features.values(), call.peer),
+        features: feature_rows(view.features.values(), call.peer, &privacy),
         health: report(api, &view, call.peer),
     }))
 }
@@ -96,13 +96,13 @@ pub(in crate::api) async fn register(api: &Api, call: &Call) -> Result<Response,
     let (mission_type, step) = (members.text("mission_type")?, members.text("step")?);
     let registered = api.handle.register(path.into(), mission_type, step).await;
     let registered = registered.map_err(|error| command_problem(error, "path"))?;
-    let privacy = Privacy::of_view(call.peer, &api.handle.view());
+    let privacy = Privacy::of_view(call.peer, &api.handle.view(), &api.places);
     let code = if registered.already { StatusCode::OK } else { StatusCode::CREATED };
     Ok(status(
         code,
         &Registration {
             root: root_row(&registered.root, call.peer, &privacy),
-            features: feature_rows(registered.features.iter(), call.peer),
+            features: feature_rows(registered.features.iter(), call.peer, &privacy),
             already: registered.already,
         },
     ))
@@ -126,7 +126,7 @@ pub(in crate::api) async fn rescan(api: &Api, call: &Call) -> Result<Response, P
         .rescan(feature.id.clone(), reemit)
         .await
         .map_err(|error| feature_problem(error, "reemit", &api.handle.view(), &feature.slug))?;
-    Ok(overview::respond(&scanned, call.peer))
+    Ok(overview::respond(api, &scanned, call.peer))
 }
 
 pub(in crate::api) async fn set_step(api: &Api, call: &Call) -> Result<Response, Problem> {
@@ -142,7 +142,7 @@ pub(in crate::api) async fn set_step(api: &Api, call: &Call) -> Result<Response,
         .set_step(feature.id.clone(), step)
         .await
         .map_err(|error| feature_problem(error, "step", &api.handle.view(), &feature.slug))?;
-    Ok(overview::respond(&changed, call.peer))
+    Ok(overview::respond(api, &changed, call.peer))
 }
 
 /// The id of the root that is meant: its own, or id or slug of a feature that is one.
@@ -184,13 +184,14 @@ fn root_row<'a>(root: &'a RootView, peer: Peer, privacy: &Privacy) -> RootRow<'a
 fn feature_rows<'a>(
     features: impl Iterator<Item = &'a Arc<FeatureView>>,
     peer: Peer,
+    privacy: &Privacy,
 ) -> Vec<FeatureRow<'a>> {
-    let mut rows: Vec<FeatureRow<'a>> = features.map(|f| feature_row(f, peer)).collect();
+    let mut rows: Vec<FeatureRow<'a>> = features.map(|f| feature_row(f, peer, privacy)).collect();
     rows.sort_by(|a, b| (a.slug, a.id).cmp(&(b.slug, b.id)));
     rows
 }
 
-fn feature_row(feature: &FeatureView, peer: Peer) -> FeatureRow<'_> {
+fn feature_row<'a>(feature: &'a FeatureView, peer: Peer, privacy: &Privacy) -> FeatureRow<'a> {
     let standing = Standing::of(feature);
     let dossier = &feature.dossier;
     FeatureRow {
@@ -209,7 +210,7 @@ fn feature_row(feature: &FeatureView, peer: Peer) -> FeatureRow<'_> {
         artifact_total: dossier.counts.total,
         unrecognised: dossier.unrecognised,
         anomaly_count: dossier.anomalies.len(),
-        watch: watch(&feature.watch, &Privacy::of_feature(peer, feature)),
+        watch: watch(&feature.watch, privacy),
         last_scanned_at: feature.last_scanned_at,
         computed_at: feature.computed_at,
         generation: feature.generation,

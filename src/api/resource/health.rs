@@ -42,7 +42,7 @@ struct Status {
 
 /// The report for one peer.
 pub(super) fn report(api: &Api, view: &View, peer: Peer) -> HealthReport {
-    let privacy = Privacy::of_view(peer, view);
+    let privacy = Privacy::of_view(peer, view, &api.places);
     let health = &view.health;
     HealthReport {
         ready: health.ready,

@@ -83,23 +83,23 @@ struct BaselineSummary<'a> {
 
 pub(in crate::api) async fn get(api: &Api, call: &Call) -> Result<Response, Problem> {
     let feature = api.feature(call).await?;
-    Ok(respond(&feature, call.peer))
+    Ok(respond(api, &feature, call.peer))
 }
 
 /// The answer with the overview of a feature.
-pub(in crate::api) fn respond(feature: &FeatureView, peer: Peer) -> Response {
+pub(in crate::api) fn respond(api: &Api, feature: &FeatureView, peer: Peer) -> Response {
     let bytes = match peer {
-        Peer::Local => render(feature, peer),
+        Peer::Local => render(api, feature, peer),
         // Everyone else sees the same, and it is asked for often.
         Peer::Bearer | Peer::Anonymous => {
-            feature.rendered.overview.get_or_init(|| render(feature, Peer::Bearer)).clone()
+            feature.rendered.overview.get_or_init(|| render(api, feature, Peer::Bearer)).clone()
         }
     };
     Response::full(StatusCode::OK, JSON, bytes)
 }
 
-fn render(feature: &FeatureView, peer: Peer) -> Bytes {
-    let privacy = Privacy::of_feature(peer, feature);
+fn render(api: &Api, feature: &FeatureView, peer: Peer) -> Bytes {
+    let privacy = Privacy::of_feature(peer, feature, &api.places);
     let standing = Standing::of(feature);
     let (dossier, drift) = (&feature.dossier, &feature.drift);
     let names = &drift.differences;

@@ -29,7 +29,7 @@ impl Engine {
                 self.register(&path, mission_type, step, reply, now);
             }
             Command::Unregister { id, reply } => {
-                let result = self.unregister(&id);
+                let result = self.unregister(&id, now);
                 self.publish();
                 answer(reply, result);
             }
@@ -105,9 +105,7 @@ impl Engine {
 
     /// Serves a fresh read by looking at everything.
     pub(super) fn fresh_by_scan(&mut self, target: Target, reply: Reply<()>, now: Instant) {
-        for index in 0..self.roots.len() {
-            self.visit_root(index, now);
-        }
+        self.visit_all_roots(now);
         let wanted = self.features.iter_mut().filter(|(id, _)| match &target {
             Target::All => true,
             Target::Feature(wanted) => *id == wanted,
@@ -271,15 +269,24 @@ impl Engine {
                 root.registered.kind == RootKind::Feature && root.path().parent() == Some(&specs)
             });
         self.roots = outside;
+        let mut strangers = Vec::new();
         for root in inside {
-            let own = self.features.values_mut().filter(|f| f.root_id == root.registered.id);
-            own.for_each(|feature| feature.root_id.clone_from(&project.id));
+            for feature in self.features.values_mut().filter(|f| f.root_id == root.registered.id) {
+                feature.root_id.clone_from(&project.id);
+                if feature.at.project_root != project.path.0 {
+                    strangers.push(feature.at.id.clone());
+                }
+            }
+            self.parts.dirty.remove_root(root.path());
             project.steps.extend(root.registered.steps);
         }
+        // Without a marker of the project, a feature was its own project: its paths, its
+        // files and its log begin anew in the one that it turns out to have.
+        strangers.iter().for_each(|id| self.drop_feature(id));
     }
 
     /// Forgets a root and its features; their files stay.
-    fn unregister(&mut self, id: &str) -> Result<Arc<RootView>, CommandError> {
+    fn unregister(&mut self, id: &str, now: Instant) -> Result<Arc<RootView>, CommandError> {
         let is_named = |root: &Root| {
             root.registered.id == id
                 || self.features.get(id).is_some_and(|f| {
@@ -312,7 +319,9 @@ impl Engine {
         own.iter().for_each(|id| self.drop_feature(id));
         self.parts.backend.unwatch_tree(root.path());
         self.parts.dirty.remove_root(root.path());
-        // One inode has one watch: removing one path's may have ended another's.
+        // One inode has one watch: removing one path's may have ended another's, and so
+        // may removing those below a path that another root is below.
+        self.visit_all_roots(now);
         self.features.values_mut().for_each(Feature::touch_all);
         self.retarget_slow_lane();
         self.publish = true;

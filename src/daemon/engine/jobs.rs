@@ -10,9 +10,9 @@ use crate::daemon::feature::{Waiting, answer, refuse};
 use crate::daemon::job::{Job, JobResult, SurveyResult};
 use crate::daemon::journal::{Order, Report};
 use crate::daemon::publish;
-use crate::daemon::view::WatchState;
+use crate::daemon::view::{ScanCost, WatchState};
 use crate::index::RootFault;
-use crate::survey::TaskError;
+use crate::survey::{TaskError, now as timestamp};
 use crate::watch::{InotifyLimits, WatchError};
 
 impl Engine {
@@ -32,6 +32,9 @@ impl Engine {
             };
             let next_safety = self.next_safety(&id, now);
             let Some(feature) = self.features.get_mut(&id) else { continue };
+            if self.draining.contains_key(&id) {
+                continue;
+            }
             if feature.next_safety <= now {
                 feature.next_safety = next_safety;
                 feature.safety_scan();
@@ -51,6 +54,13 @@ impl Engine {
         let now = Instant::now();
         self.in_flight -= 1;
         let JobResult { id, work, loaded, survey } = result;
+        if let Some(job_is_out) = self.draining.get_mut(&id) {
+            // The feature was dropped meanwhile. What the job found is found again.
+            *job_is_out = false;
+            drop((work, loaded));
+            let _ = self.parts.journal.send(Order::Close { feature: id });
+            return;
+        }
         let Some(feature) = self.features.get_mut(&id) else { return };
         let waiting = feature.end(work, now);
         if let Some(loaded) = loaded {
@@ -66,7 +76,8 @@ impl Engine {
     /// A survey was made: publish, write, answer.
     fn surveyed(&mut self, id: &str, survey: SurveyResult, waiting: Vec<Waiting>, now: Instant) {
         self.health.scans += 1;
-        let returned = self.features.get_mut(id).is_some_and(|f| f.detached.take().is_some());
+        let returned =
+            self.features.get_mut(id).is_some_and(|f| !f.emptied && f.detached.take().is_some());
         self.update_watch(id, &survey);
         let Some(feature) = self.features.get_mut(id) else { return };
         feature.retry_later(survey.unsettled, now);
@@ -94,6 +105,8 @@ impl Engine {
                 let _ = self.parts.journal.send(Order::Snapshot { view, place });
             }
         }
+        // Before the journal can announce an event, what it tells of is in the view.
+        self.publish();
         let waiting = answer_failed_tasks(waiting, &survey.answers);
         match survey.emitted {
             Some(emitted) => {
@@ -102,10 +115,7 @@ impl Engine {
                 let order = Order::Append { feature: id.to_owned(), emitted, ticket };
                 let _ = self.parts.journal.send(order);
             }
-            None => {
-                self.publish();
-                self.complete(id, waiting);
-            }
+            None => self.complete(id, waiting),
         }
         if self.features.get(id).is_some_and(|f| f.has_left) {
             self.drop_feature(id);
@@ -135,6 +145,12 @@ impl Engine {
         let (registrations, others): (Vec<_>, Vec<_>) =
             waiting.into_iter().partition(|w| matches!(w, Waiting::Registration(_)));
         refuse(others, &CommandError::Failed(message));
+        if let Some(feature) = self.features.get_mut(id)
+            && feature.view.is_none()
+            && let Some(view) = publish::feature_view(feature, ScanCost::default(), timestamp())
+        {
+            feature.view = Some(Arc::new(view));
+        }
         self.detach(id, now);
         self.complete(id, registrations);
     }
@@ -143,8 +159,9 @@ impl Engine {
     fn update_watch(&mut self, id: &str, survey: &SurveyResult) {
         let poll = self.poll_reason(id);
         let Some(feature) = self.features.get_mut(id) else { return };
-        if survey.full {
-            feature.unwatched.clear();
+        if feature.emptied {
+            // There is nothing to watch; it stays detached, if it is still listed at all.
+            return;
         }
         for (dir, error) in &survey.unwatched {
             match error {
@@ -191,6 +208,9 @@ impl Engine {
                     self.complete(&id, registrations);
                 }
             }
+            Report::Closed { feature } => {
+                self.draining.remove(&feature);
+            }
             Report::LogLost { feature, what } => {
                 tracing::warn!(feature, what, "the event log is written anew");
                 if let Some(feature) = self.features.get_mut(&feature) {
@@ -220,12 +240,26 @@ impl Engine {
         }
     }
 
-    /// Forgets a feature.
+    /// Forgets a feature. Should it come again, it begins only when the worker has given
+    /// its work back and the journal has let go of its log: a log has one writer, and what
+    /// it says has to be read after the last line was written.
     pub(super) fn drop_feature(&mut self, id: &str) {
-        if let Some(feature) = self.features.remove(id) {
-            self.by_dir.remove(&feature.at.dir);
-            let _ = self.parts.journal.send(Order::Close { feature: id.to_owned() });
-            self.publish = true;
+        let Some(mut feature) = self.features.remove(id) else { return };
+        self.by_dir.remove(&feature.at.dir);
+        self.publish = true;
+        // One that is still draining from the last time has begun nothing.
+        if !self.draining.contains_key(id) {
+            let job_is_out = feature.is_running();
+            self.draining.insert(id.to_owned(), job_is_out);
+            if !job_is_out {
+                let _ = self.parts.journal.send(Order::Close { feature: id.to_owned() });
+            }
+        }
+        for one in feature.abandon() {
+            match one {
+                Waiting::Registration(number) => self.registered(number),
+                other => refuse(vec![other], &CommandError::NotFound(id.to_owned())),
+            }
         }
     }
 }

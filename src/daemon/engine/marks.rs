@@ -23,8 +23,13 @@ impl Engine {
         for (path, kind) in &batch.marks {
             self.route(path, *kind, now);
         }
-        for root in &batch.root_hints {
-            self.check_root_at(root, now);
+        for hint in &batch.root_hints {
+            let hinted = self.roots.iter().position(|root| root.path() == hint);
+            self.visits.extend(hinted);
+        }
+        // One visit answers for all marks: a checkout marks every feature of a project.
+        for index in std::mem::take(&mut self.visits) {
+            self.visit_root(index, now);
         }
         if batch.cookies_lost || batch.overflow.is_some() {
             self.rearm_cookies();
@@ -38,6 +43,9 @@ impl Engine {
             Some(_) => self.waiters.seen(None),
             None => self.waiters.seen(Some(&batch.barriers)),
         };
+        if !fenced.is_empty() {
+            self.visit_owed_roots(now);
+        }
         for waiter in fenced {
             if let (Some(cookies), Some(cookie)) =
                 (&self.parts.cookies, Waiters::cookie_of(&waiter))
@@ -63,6 +71,7 @@ impl Engine {
         tracing::warn!(reason, "file events were lost; everything is scanned again");
         self.health.overflows += 1;
         self.backoff.request(now);
+        self.owes_visits = true;
         let ids: Vec<String> = self.features.keys().cloned().collect();
         for id in ids {
             let live = self.features.get(&id).is_some_and(|f| f.watch == WatchState::Live);
@@ -81,9 +90,7 @@ impl Engine {
     /// Begins the rescan that lost events ask for, when it is due.
     pub(super) fn begin_rescan(&mut self, now: Instant) {
         if self.backoff.begin(now) {
-            for index in 0..self.roots.len() {
-                self.visit_root(index, now);
-            }
+            self.visit_all_roots(now);
             self.features.values_mut().for_each(crate::daemon::feature::Feature::touch_all);
         } else if self.backoff.is_running()
             && self.features.values().all(crate::daemon::feature::Feature::is_settled)
@@ -100,11 +107,11 @@ impl Engine {
             self.touch(&id, relative.as_deref(), kind, now);
             // A feature directory itself may have come, gone or been replaced.
             if relative.is_none() {
-                self.relist_above(path, now);
+                self.relist_above(path);
             }
             return;
         }
-        self.relist_above(path, now);
+        self.relist_above(path);
         if kind.deep {
             let below: Vec<String> = self
                 .features
@@ -146,9 +153,9 @@ impl Engine {
         path.ancestors().find_map(|dir| Some((self.by_dir.get(dir)?.clone(), dir.to_path_buf())))
     }
 
-    /// Lists the features of a project again if the path is its `kitty-specs`, in it, or
-    /// above it.
-    fn relist_above(&mut self, path: &Path, now: Instant) {
+    /// The features of a project are to be listed again if the path is its `kitty-specs`,
+    /// in it, or above it.
+    fn relist_above(&mut self, path: &Path) {
         for index in 0..self.roots.len() {
             let root = &self.roots[index];
             let concerned = match (root.registered.kind, root.kitty_specs()) {
@@ -158,7 +165,7 @@ impl Engine {
                 _ => root.path().starts_with(path),
             };
             if concerned {
-                self.visit_root(index, now);
+                self.visits.insert(index);
             }
         }
     }

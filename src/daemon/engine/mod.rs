@@ -11,7 +11,7 @@ mod jobs;
 mod marks;
 mod roots;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -71,6 +71,8 @@ pub(super) struct Parts {
     pub config_file: PathBuf,
     pub jobs: Sender<Job>,
     pub workers: usize,
+    /// How long a vanished directory keeps its rows.
+    pub grace: Duration,
     pub journal: Orders,
     pub registry: RegistryFile,
     pub views: Arc<ArcSwap<View>>,
@@ -98,6 +100,12 @@ pub(super) struct Engine {
     roots: Vec<Root>,
     features: BTreeMap<String, Feature>,
     by_dir: HashMap<PathBuf, String>,
+    /// Features that were dropped and whose log is not closed yet; is a worker still at it?
+    draining: BTreeMap<String, bool>,
+    /// Roots to be visited once all marks are routed, by index.
+    visits: BTreeSet<usize>,
+    /// Events were lost: no fresh read may be answered before all roots are visited.
+    owes_visits: bool,
     health: Health,
     waiters: Waiters,
     registrations: BTreeMap<u64, Registration>,
@@ -125,6 +133,9 @@ impl Engine {
             roots: Vec::new(),
             features: BTreeMap::new(),
             by_dir: HashMap::new(),
+            draining: BTreeMap::new(),
+            visits: BTreeSet::new(),
+            owes_visits: false,
             health,
             waiters: Waiters::default(),
             registrations: BTreeMap::new(),

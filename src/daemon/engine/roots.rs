@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::{Engine, TICK};
-use crate::daemon::feature::{Feature, GRACE};
+use crate::daemon::feature::Feature;
 use crate::daemon::job::Whereabouts;
 use crate::daemon::view::WatchState;
 use crate::dossier::RelPath;
@@ -43,6 +43,28 @@ impl Engine {
         match self.roots[index].registered.kind {
             RootKind::Feature => self.adopt(index, &path, now),
             RootKind::Project => self.list_features(index, now),
+        }
+    }
+
+    /// Visits every root.
+    pub(super) fn visit_all_roots(&mut self, now: Instant) {
+        self.owes_visits = false;
+        for index in 0..self.roots.len() {
+            self.visit_root(index, now);
+        }
+    }
+
+    /// Visits the roots that a fresh read must not be answered without: all, if events were
+    /// lost; else those that are not what they were, such as after a directory far above
+    /// was renamed, of which no event tells.
+    pub(super) fn visit_owed_roots(&mut self, now: Instant) {
+        if self.owes_visits {
+            return self.visit_all_roots(now);
+        }
+        for index in 0..self.roots.len() {
+            if RootIdentity::of(self.roots[index].path()).ok() != self.roots[index].identity {
+                self.visit_root(index, now);
+            }
         }
     }
 
@@ -153,14 +175,6 @@ impl Engine {
         self.publish = true;
     }
 
-    /// Looks at roots whose identity may have changed.
-    pub(super) fn check_root_at(&mut self, path: &Path, now: Instant) {
-        let found = self.roots.iter().position(|root| root.path() == path);
-        if let Some(index) = found {
-            self.visit_root(index, now);
-        }
-    }
-
     /// What is done every two seconds: are roots where they were, is a grace over, is
     /// something to be polled?
     pub(super) fn tick(&mut self, now: Instant) {
@@ -193,7 +207,8 @@ impl Engine {
         let over: Vec<String> = self
             .features
             .values()
-            .filter(|f| f.detached.is_some_and(|(since, _)| now >= since + GRACE))
+            .filter(|f| !f.emptied)
+            .filter(|f| f.detached.is_some_and(|(since, _)| now >= since + self.parts.grace))
             .map(|f| f.at.id.clone())
             .collect();
         for id in over {
@@ -208,7 +223,6 @@ impl Engine {
                 // view stays, as detached.
                 continue;
             }
-            feature.detached = None;
             feature.leaving = self.roots.iter().any(|root| {
                 root.registered.id == feature.root_id && root.registered.kind == RootKind::Project
             });
@@ -226,7 +240,6 @@ impl Engine {
                 let relative = RelPath::new(relative.as_os_str().as_bytes()).ok();
                 feature.touch(relative, true, true, now);
             }
-            feature.unwatched.clear();
         }
     }
 

@@ -1,0 +1,113 @@
+//! Tasks of a survey: deliberate acts on the baseline, done on what the scan just found.
+
+use std::sync::Arc;
+
+use super::feature::FeatureSurvey;
+use super::now;
+use crate::dossier::Dossier;
+use crate::dossier::baseline::{self, Baseline, BaselineKey, Capturable, CaptureContext};
+use crate::dossier::drift::BaselineState;
+use crate::project::ProjectContext;
+use crate::store::DossierDir;
+
+/// What is asked besides a scan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    /// Accept the current state, of everything or of some shown paths.
+    Capture {
+        /// What the person says.
+        note: Option<String>,
+        /// Shown paths; `None` for everything.
+        paths: Option<Vec<String>>,
+    },
+    /// Forget the baseline.
+    ClearBaseline,
+}
+
+/// Why a task had no effect.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TaskError {
+    /// It contradicts the current state.
+    #[error("{0}")]
+    Conflict(String),
+    /// It could not be written.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl FeatureSurvey {
+    /// Does one task.
+    pub(super) fn perform(
+        &mut self,
+        task: &Task,
+        dossier: &Dossier,
+        key: &BaselineKey,
+        context: &ProjectContext,
+    ) -> Result<bool, TaskError> {
+        let branch = context.git.as_ref().and_then(|git| git.branch.clone());
+        let Some(place) = self.place.clone() else {
+            return Err(TaskError::Failed("this feature has no place for a baseline".into()));
+        };
+        let failed = |e: crate::store::StoreError| TaskError::Failed(e.to_string());
+        let (note, paths) = match task {
+            Task::ClearBaseline => {
+                let cleared = self.baselines.clear(&place, key, branch.as_deref());
+                return cleared.map_err(failed);
+            }
+            Task::Capture { note, paths } => (note.clone(), paths),
+        };
+        let capture_context = CaptureContext {
+            key: key.clone(),
+            captured_at: now(),
+            checkout_branch: branch.clone(),
+            git_sha: context.git.as_ref().and_then(|git| git.head_sha.clone()),
+            note,
+        };
+        let present = capturable(dossier);
+        let baseline = match paths {
+            None => baseline::capture(capture_context, &present),
+            Some(paths) => {
+                let former = self.accepted(&place, key, branch.as_deref())?;
+                baseline::amend(&former, capture_context, &present, paths)
+                    .map_err(|e| TaskError::Conflict(e.to_string()))?
+            }
+        };
+        self.baselines.save(&place, &baseline).map_err(failed)?;
+        Ok(true)
+    }
+
+    /// The baseline in force in this context, to be amended.
+    fn accepted(
+        &mut self,
+        place: &DossierDir,
+        key: &BaselineKey,
+        branch: Option<&str>,
+    ) -> Result<Arc<Baseline>, TaskError> {
+        let conflict = |text: String| Err(TaskError::Conflict(text));
+        match self.baselines.load(place, key, branch) {
+            BaselineState::Read(b)
+                if b.acceptance(key, branch) == baseline::Acceptance::Accepted =>
+            {
+                Ok(b)
+            }
+            BaselineState::Broken(message) => conflict(message),
+            BaselineState::None | BaselineState::Read(_) => conflict(
+                "there is no baseline in this context to accept single artifacts into; capture the whole feature first"
+                    .into(),
+            ),
+        }
+    }
+}
+
+/// Present artifacts, as a capture sees them.
+fn capturable(dossier: &Dossier) -> Vec<Capturable> {
+    let rows = dossier.rows.iter().filter_map(|(path, _, row)| {
+        Some(Capturable {
+            path: path.clone(),
+            artifact_key: row.key.clone(),
+            content_hash: row.content_hash()?,
+            required_status: row.required_status,
+        })
+    });
+    rows.collect()
+}
