@@ -74,7 +74,7 @@ fn an_extract_of_a_large_text_gets_whole_characters_of_its_beginning() {
     }
     let mut kit = Kit::new();
     kit.write("f.md", "日".repeat(SMALL));
-    let settings = ScanSettings { extract: record, ..settings() };
+    let settings = ScanSettings { extract_head: record, ..settings() };
     kit.index.scan(&ScanRequest::Full, &kit.watcher, &settings);
     assert_eq!(LENGTH.load(Ordering::Relaxed), 64 * 1024 / 3 * 3);
 }
