@@ -182,23 +182,32 @@ def check_latency(report, instance, project):
             _, parity = edited[0].write(f"is anybody there? {attempt}\n")
             if tail.wait_for(edited[0].slug, parity, 0.5):
                 break
-        took, lost = [], 0
-        for number in range(EDITS):
-            feature = edited[number % len(edited)]
-            wrote, parity = feature.write(f"edit {number}\n")
-            came = tail.wait_for(feature.slug, parity, PATIENCE_S)
-            if came is None:
-                lost += 1
-            else:
-                took.append((came - wrote) * 1000)
+        measure(report, tail, edited, f"{len(edited)} files in turn")
+        # A file that is saved again and again is looked at less eagerly; not too late, though.
+        measure(report, tail, edited[-1:], "one file")
     finally:
         tail.close()
-    report.check(f"live: {EDITS} edits are {EDITS} drift lines on tail", f"{lost} did not come" if lost else "")
-    median, top = statistics.median(took), max(took)
-    p95 = statistics.quantiles(took, n=20)[-1]
-    numbers = f"median {median:.1f} ms, p95 {p95:.1f} ms, max {top:.1f} ms"
-    slow = f"more than {MEDIAN_LIMIT_MS:.0f} ms" if median > MEDIAN_LIMIT_MS else ""
-    report.check(f"live: from write to drift line: {numbers}", slow)
+
+
+def measure(report, tail, edited, what):
+    """Edits one after the other, each as soon as the drift line of the one before has come."""
+    took, lost = [], 0
+    for number in range(EDITS):
+        feature = edited[number % len(edited)]
+        wrote, parity = feature.write(f"edit {number} of {what}\n")
+        came = tail.wait_for(feature.slug, parity, PATIENCE_S)
+        if came is None:
+            lost += 1
+        else:
+            took.append((came - wrote) * 1000)
+    came = f"{lost} did not come" if lost else ""
+    report.check(f"live: {EDITS} edits of {what} are {EDITS} drift lines on tail", came)
+    if len(took) > 1:
+        median, top = statistics.median(took), max(took)
+        p95 = statistics.quantiles(took, n=20)[-1]
+        numbers = f"median {median:.1f} ms, p95 {p95:.1f} ms, max {top:.1f} ms"
+        slow = f"more than {MEDIAN_LIMIT_MS:.0f} ms" if median > MEDIAN_LIMIT_MS else ""
+        report.check(f"live: from write to drift line, {what}: {numbers}", slow)
 
 
 def check_git(report, binary, source, scratch):
