@@ -47,3 +47,8 @@ pub use file::{ErrorReason, FileFacts, FileState, FileTable};
 pub use path::RelPath;
 pub use record::Dossier;
 pub use timestamp::Timestamp;
+
+#[cfg(test)]
+mod core_tests;
+#[cfg(test)]
+mod testing;
