@@ -99,6 +99,8 @@ pub(super) struct Loaded {
     pub last_event_id: Option<String>,
     /// The largest clock of the log.
     pub last_clock: u64,
+    /// Bytes of the full scan that its active segment begins with.
+    pub opening: u64,
 }
 
 impl Loaded {
@@ -111,6 +113,7 @@ impl Loaded {
                 log,
                 last_event_id: self.last_event_id,
                 last_clock: self.last_clock,
+                opening: self.opening,
             },
             Err(message) => {
                 tracing::error!(feature, %message, "the event log cannot be opened");
@@ -227,6 +230,7 @@ fn load(whereabouts: &Whereabouts, environment: &JobEnvironment) -> (FeatureWork
         log: opened,
         last_event_id: history.last_event_id,
         last_clock: history.last_clock,
+        opening: history.opening,
     };
     (FeatureWork { survey, log: history.state, store, cache_dirty: true }, loaded)
 }
