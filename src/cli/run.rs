@@ -34,7 +34,9 @@ pub(super) fn start_log(listen: &ListenArgs) -> Result<(), CliError> {
         Config::load(&file).ok()?.log
     };
     let directives = listen.log.clone().or_else(configured).unwrap_or_else(|| "info".to_owned());
-    let filter = EnvFilter::try_new(&directives).map_err(|error| {
+    // What the watcher's crate warns of is met by design, and would name absolute paths.
+    let quiet = if directives.contains("notify") { "" } else { ",notify=error" };
+    let filter = EnvFilter::try_new(format!("{directives}{quiet}")).map_err(|error| {
         CliError::new(ErrorKind::Usage, format!("{directives:?} is no log filter"))
             .because(error)
             .hint("use error, warn, info, debug or trace, or directives such as info,dossierd::watch=debug")
