@@ -300,6 +300,7 @@ impl Feature {
             tasks: due.tasks,
             registered_mission: self.registered_mission.clone(),
             explicit_step: self.explicit_step.clone(),
+            last_known: None,
             threads,
             gate: true,
         };

@@ -24,7 +24,8 @@ use crate::index::{FeatureIndex, IgnoreRules, IndexCache, RootFault};
 use crate::project::ProjectContext;
 use crate::store::{DossierDir, EventLog, Home, atomic, document, project_id};
 use crate::survey::{
-    Assignment, FeatureSurvey, History, Surroundings, Surveyed, TaskError, ignore_anomalies, now,
+    Assignment, FeatureSurvey, History, LastKnown, Surroundings, Surveyed, TaskError,
+    ignore_anomalies, now,
 };
 use crate::watch::{DirWatcher, WatchError};
 
@@ -98,6 +99,8 @@ pub(super) struct Loaded {
     pub last_event_id: Option<String>,
     /// The largest clock of the log.
     pub last_clock: u64,
+    /// Bytes of the full scan that its active segment begins with.
+    pub opening: u64,
 }
 
 impl Loaded {
@@ -110,6 +113,7 @@ impl Loaded {
                 log,
                 last_event_id: self.last_event_id,
                 last_clock: self.last_clock,
+                opening: self.opening,
             },
             Err(message) => {
                 tracing::error!(feature, %message, "the event log cannot be opened");
@@ -226,6 +230,7 @@ fn load(whereabouts: &Whereabouts, environment: &JobEnvironment) -> (FeatureWork
         log: opened,
         last_event_id: history.last_event_id,
         last_clock: history.last_clock,
+        opening: history.opening,
     };
     (FeatureWork { survey, log: history.state, store, cache_dirty: true }, loaded)
 }
@@ -248,6 +253,7 @@ fn survey(
         cancelled: &environment.cancelled,
         progress: None,
     };
+    let assignment = &Assignment { last_known: last_known(&work.log), ..assignment.clone() };
     let remembered = work.log.ever.clone();
     let surveyed = work.survey.run(assignment, &around, &remembered);
     if surveyed.is_err() && work.survey.judged.is_none() {
@@ -298,6 +304,16 @@ fn survey(
     work.cache_dirty |= result.rows_changed > 0 || result.cost.read > 0;
     result.cost.micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     Ok(result)
+}
+
+/// What the log says of the mission.
+fn last_known(log: &LogState) -> Option<LastKnown> {
+    let namespace = log.namespace.as_ref()?;
+    Some(LastKnown {
+        mission_type: Some(namespace.mission_type.clone()).filter(|name| name != "unknown"),
+        step: namespace.step_id.clone(),
+        target_branch: namespace.target_branch.clone(),
+    })
 }
 
 fn cache_name(whereabouts: &Whereabouts) -> OsString {

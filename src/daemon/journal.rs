@@ -34,7 +34,14 @@ pub(super) const SNAPSHOT_FILE: &str = "snapshot-latest.json";
 pub(super) enum Order {
     /// From now on this feature's events go to this log, which has ids and clocks up to
     /// these.
-    Open { feature: String, log: Box<EventLog>, last_event_id: Option<String>, last_clock: u64 },
+    Open {
+        feature: String,
+        log: Box<EventLog>,
+        last_event_id: Option<String>,
+        last_clock: u64,
+        /// Bytes of the full scan that its active segment begins with.
+        opening: u64,
+    },
     /// This feature's log could not be opened: its events cannot be kept.
     NoLog { feature: String, message: String },
     /// Append these events; `ticket` is given back when they are durable.
@@ -51,9 +58,11 @@ pub(super) enum Order {
 #[derive(Debug)]
 pub(super) enum Report {
     /// Everything up to these tickets is durable.
-    Durable { feature: String, tickets: Vec<u64> },
+    Durable { tickets: Vec<u64> },
     /// It could not be written; it is tried again.
     Failing { feature: String, tickets: Vec<u64>, message: String },
+    /// What could not be written is written, log and snapshot.
+    Recovered { feature: String },
     /// The log has lost what it said: everything is to be written again.
     LogLost { feature: String, what: String },
     /// The log of a forgotten feature is closed: somebody else may open it.
@@ -66,6 +75,7 @@ pub(super) enum Report {
 struct Sealed {
     lines: Vec<u8>,
     events: Vec<LoggedEvent>,
+    full: bool,
     new_segment: bool,
 }
 
@@ -80,6 +90,8 @@ struct Line {
     snapshot: Option<(Arc<FeatureView>, DossierDir)>,
     /// Everything is to be written again; changes are of no use until then.
     lost: bool,
+    /// Bytes of the full scan that the active segment begins with.
+    opening: u64,
     /// There is no log to write to, for this reason.
     no_log: Option<String>,
     /// The last attempt to write failed.
@@ -156,12 +168,14 @@ impl Journal {
     /// Takes an order in; true for the last one.
     fn take(&mut self, order: Order) -> bool {
         match order {
-            Order::Open { feature, log, last_event_id, last_clock } => {
+            Order::Open { feature, log, last_event_id, last_clock, opening } => {
                 if let Some(id) = last_event_id {
                     self.ids.observe(&id);
                 }
                 self.clock.observe(last_clock);
-                self.lines.entry(feature).or_default().log = Some(log);
+                let line = self.lines.entry(feature).or_default();
+                line.log = Some(log);
+                line.opening = opening;
             }
             Order::NoLog { feature, message } => {
                 self.lines.entry(feature).or_default().no_log = Some(message);
@@ -230,11 +244,7 @@ impl Journal {
         let ok = match result {
             Ok(()) => {
                 if std::mem::take(&mut line.failing) {
-                    // Even if no ticket waits: the failure was shown, so its end is.
-                    (self.report)(Report::Durable {
-                        feature: feature.to_owned(),
-                        tickets: Vec::new(),
-                    });
+                    (self.report)(Report::Recovered { feature: feature.to_owned() });
                 }
                 true
             }
@@ -307,6 +317,9 @@ impl Journal {
             // changes makes many small batches, and syncs are slow.
             let more = line.sealed[1..].iter().take_while(|batch| !batch.new_segment).count();
             let together = &line.sealed[..=more];
+            if let Some(all) = together.iter().rev().find(|batch| batch.full) {
+                line.opening = all.lines.len() as u64;
+            }
             let lines: Vec<u8> = together.iter().flat_map(|batch| &batch.lines).copied().collect();
             log.append(&lines)?;
             // From here on they are in the log; a failed sync must not write them twice.
@@ -315,7 +328,10 @@ impl Journal {
         }
         self.sync(log, &mut line.unsynced)?;
         self.give_back(feature, line);
-        if log.wants_rotation() && self.rotation_asked.insert(feature.to_owned()) {
+        // A segment begins with everything: where that alone is large, it has to have grown
+        // as much again, or each segment would be full at once.
+        let has_grown = log.end().is_some_and(|end| end.offset >= 2 * line.opening);
+        if log.wants_rotation() && has_grown && self.rotation_asked.insert(feature.to_owned()) {
             (self.report)(Report::RotationWanted { feature: feature.to_owned() });
         }
         Ok(())
@@ -379,14 +395,14 @@ impl Journal {
             });
             lines.extend_from_slice(&line);
         }
-        Ok(Sealed { lines, events: logged, new_segment: emitted.new_segment })
+        Ok(Sealed { lines, events: logged, full: emitted.full, new_segment: emitted.new_segment })
     }
 
     /// Tells the loop that everything it ordered for this feature is durable.
     fn give_back(&self, feature: &str, line: &mut Line) {
         if !line.lost && !line.tickets.is_empty() {
             let tickets = std::mem::take(&mut line.tickets);
-            (self.report)(Report::Durable { feature: feature.to_owned(), tickets });
+            (self.report)(Report::Durable { tickets });
         }
     }
 }

@@ -127,6 +127,7 @@ fn write_feature(
         tasks: Vec::new(),
         registered_mission: options.mission_type.clone(),
         explicit_step: options.step.clone(),
+        last_known: None,
         threads: 2,
         gate: true,
     };

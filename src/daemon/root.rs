@@ -27,6 +27,8 @@ pub(super) struct Root {
     pub watch: WatchState,
     /// Why and how often it is polled.
     pub poll: Option<Poll>,
+    /// Have its features been listed since the start?
+    pub listed: bool,
     /// Since when it is gone.
     pub detached: Option<(Instant, Timestamp)>,
 }
@@ -53,6 +55,7 @@ impl Root {
             identity: None,
             watch: WatchState::Starting,
             poll: None,
+            listed: false,
             detached: None,
         }
     }

@@ -23,8 +23,9 @@ pub struct Sources<'a> {
     pub files: &'a FileTable,
     /// How many files and directories were ignored.
     pub ignored: usize,
-    /// What the index and the project found wrong.
-    pub faults: Vec<Anomaly>,
+    /// What the index and the project found wrong, as far as it concerns a mission of this
+    /// type.
+    pub faults: &'a dyn Fn(Option<&str>) -> Vec<Anomaly>,
     /// The missions that are known here.
     pub missions: &'a dyn Fn(&str) -> Option<Arc<MissionDefinition>>,
     /// The mission type that the registration names.
@@ -82,7 +83,8 @@ pub fn assemble(sources: Sources<'_>) -> Dossier {
         artifacts,
         rows,
     };
-    dossier.anomalies = anomalies::anomalies(&dossier, sources.faults);
+    let faults = (sources.faults)(dossier.mission_type.as_deref());
+    dossier.anomalies = anomalies::anomalies(&dossier, faults);
     dossier
 }
 
@@ -132,7 +134,7 @@ fn with_missing(
     definition: Option<&MissionDefinition>,
 ) -> Vec<Arc<Artifact>> {
     let is_step = |step: &String| definition.is_some_and(|d| d.mission.step_index(step).is_some());
-    for m in missing.iter().filter(|m| m.relative_path.is_none()) {
+    for m in missing.iter().filter(|m| m.blocking && m.relative_path.is_none()) {
         rows.push(Arc::new(Artifact {
             key: m.artifact_key.clone(),
             class: m.artifact_class,

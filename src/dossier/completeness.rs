@@ -57,6 +57,8 @@ pub struct Missing {
     pub reason_detail: Option<String>,
     /// Does it keep the mission from being complete?
     pub blocking: bool,
+    /// Was something there before that met the entry?
+    pub was_present: bool,
     /// What to do.
     pub remediation_hint: String,
 }
@@ -167,7 +169,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Completeness {
                 }
                 Requirement::Always | Requirement::Optional => false,
             };
-            entry.blocking && !state.met && (due(&entry.when) || late)
+            !state.met && (due(&entry.when) || (late && entry.blocking))
         })
         .map(|(entry, state)| missing(evidence.definition, entry, state, current))
         .collect();
@@ -290,6 +292,7 @@ fn missing(
         reason_code,
         reason_detail,
         blocking: entry.blocking,
+        was_present: state.remembered,
         remediation_hint,
     }
 }

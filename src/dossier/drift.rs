@@ -1,13 +1,15 @@
 //! Drift: how the current dossier differs from an accepted baseline, by name.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::artifact::RequiredStatus;
 use super::baseline::{Acceptance, Baseline, BaselineKey};
+use super::completeness::Missing;
 use super::parity::TreeHash;
-use super::{Digest, Dossier};
+use super::{Digest, Dossier, ErrorReason};
 
 /// How the current snapshot stands to the baseline. What could not be computed is
 /// [`ParityStatus::Error`], never `in_sync`.
@@ -195,6 +197,11 @@ fn against(drift: &mut Drift, dossier: &Dossier, baseline: &Baseline) {
         ParityStatus::InSync => None,
         _ => Some(severity(drift, dossier, baseline)),
     };
+    if let Some(unseen) = dossier.unseen() {
+        drift.parity_status = ParityStatus::Error;
+        drift.severity = Some(Severity::Error);
+        drift.message = Some(format!("not everything could be looked at: {unseen}"));
+    }
 }
 
 /// What differs, by name; nothing when the baseline lists no artifacts.
@@ -237,12 +244,20 @@ fn severity(drift: &Drift, dossier: &Dossier, baseline: &Baseline) -> Severity {
     let differences = &drift.differences;
     let Some(accepted) = &baseline.artifacts else {
         // Without names all that is known is that contents differ, and what is missing.
-        let broken = dossier.missing.iter().any(|m| m.blocking);
+        let is_gone = |m: &Missing| m.blocking && m.reason_code != ErrorReason::NotProducedYet;
+        let broken = dossier.missing.iter().any(is_gone);
         return if broken { Severity::Error } else { Severity::Warning };
     };
+    // What moved to where it is required as well is not gone.
+    let required: BTreeSet<Cow<'_, str>> = dossier
+        .rows
+        .iter()
+        .filter(|(_, _, row)| row.required_status == RequiredStatus::Required)
+        .map(|(path, _, _)| path.shown())
+        .collect();
+    let strayed = differences.moved.iter().filter(|m| !required.contains(m.to.as_str()));
     let removed = differences.removed.iter().map(String::as_str);
-    let gone: BTreeSet<&str> =
-        removed.chain(differences.moved.iter().map(|m| m.from.as_str())).collect();
+    let gone: BTreeSet<&str> = removed.chain(strayed.map(|m| m.from.as_str())).collect();
     let required_gone = accepted
         .iter()
         .any(|a| a.required_status == RequiredStatus::Required && gone.contains(a.path.as_str()));

@@ -268,7 +268,7 @@ fn missing_payload(emission: &Emission<'_>, missing: &Missing, path: &str) -> Pa
         },
         manifest_step: missing.manifest_step.clone(),
         checked_at: emission.now,
-        last_known_ref: emission.log.ever.contains(path).then(|| provenance(emission)).flatten(),
+        last_known_ref: missing.was_present.then(|| provenance(emission)).flatten(),
         remediation_hint: missing.remediation_hint.clone(),
         context_diagnostics: diagnostics([
             ("artifact_key", missing.artifact_key.clone()),

@@ -40,8 +40,14 @@ pub struct SnapshotMark {
 }
 
 /// Diagnostics of a snapshot whose change alone is worth an event.
-pub const MARKED_DIAGNOSTICS: [&str; 5] =
-    ["completeness_status", "tree_hash", "current_step", "missing_keys", "unreadable_hash"];
+pub const MARKED_DIAGNOSTICS: [&str; 6] = [
+    "completeness_status",
+    "tree_hash",
+    "parity_status",
+    "current_step",
+    "missing_keys",
+    "unreadable_hash",
+];
 
 impl SnapshotMark {
     /// The mark of a snapshot event.

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Why bytes are no relative path.
@@ -36,12 +36,31 @@ pub struct RelPath(Arc<[u8]>);
 /// and `%` itself, so that the shown form can be decoded again.
 const SHOWN: &AsciiSet = &CONTROLS.add(b'%');
 
-/// A name or path for people and JSON: itself when it is UTF-8, else percent-encoded.
+/// A name or path for people and JSON: itself when it is UTF-8, else percent-encoded. No two
+/// names share a form: a UTF-8 name that reads like the form of another one (`bad%FF.md`) has
+/// its `%` encoded too.
 pub fn shown(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
+        Ok(text) if reads_as_encoded(text) => Cow::Owned(text.replace('%', "%25")),
         Ok(text) => Cow::Borrowed(text),
         Err(_) => Cow::Owned(percent_encode(bytes, SHOWN).to_string()),
     }
+}
+
+/// Would this text, decoded once or more often, be a name that is not UTF-8?
+fn reads_as_encoded(text: &str) -> bool {
+    let mut level = Cow::Borrowed(text);
+    while level.contains('%') {
+        if percent_decode_str(&level).decode_utf8().is_err() {
+            return true;
+        }
+        let next = level.replace("%25", "%");
+        if next == *level {
+            return false;
+        }
+        level = Cow::Owned(next);
+    }
+    false
 }
 
 impl RelPath {
@@ -194,6 +213,24 @@ mod tests {
         let path = RelPath::new(b"a/\xff%.md").expect("valid");
         assert_eq!(path.shown(), "a/%FF%25.md");
         assert_eq!(RelPath::new("a/é%.md").expect("valid").shown(), "a/é%.md");
+        assert_eq!(RelPath::new("50%20off.md").expect("valid").shown(), "50%20off.md");
+    }
+
+    #[test]
+    fn no_two_names_share_a_shown_form() {
+        let names: [&[u8]; 9] = [
+            b"bad\xff",
+            b"bad%FF",
+            b"bad%25FF",
+            b"bad%2525FF",
+            b"\xc3%A9",
+            b"%C3%A9",
+            b"%C3%25A9",
+            b"%C3%2525A9",
+            "é".as_bytes(),
+        ];
+        let shown: std::collections::BTreeSet<_> = names.iter().map(|name| shown(name)).collect();
+        assert_eq!(shown.len(), names.len(), "{shown:?}");
     }
 
     #[test]

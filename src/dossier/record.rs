@@ -115,9 +115,22 @@ impl Dossier {
         self.rows.iter().filter_map(|(path, _, row)| Some((path, row.content_hash()?)))
     }
 
+    /// How many blocking required artifacts are missing at the current step.
+    pub fn missing_required(&self) -> usize {
+        self.missing.iter().filter(|m| m.blocking).count()
+    }
+
     /// How many artifacts are present.
     pub fn present_count(&self) -> usize {
         self.counts.required_present + self.counts.optional_present
+    }
+
+    /// Why the dossier may lack artifacts that are there, if so: a directory that cannot be
+    /// listed, or a limit.
+    pub fn unseen(&self) -> Option<&str> {
+        let hides =
+            |a: &&Anomaly| matches!(a.code.as_str(), "unreadable-directory" | "limit-exceeded");
+        self.anomalies.iter().find(hides).map(|anomaly| anomaly.message.as_str())
     }
 
     /// The sorted content hashes that the parity hash covers.

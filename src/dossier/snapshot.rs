@@ -22,8 +22,6 @@ pub struct ArtifactProvenance<'a> {
     pub git_sha: Option<&'a str>,
     /// The checked-out ref.
     pub git_ref: Option<&'a str>,
-    /// When the contents were read.
-    pub captured_at: Option<Timestamp>,
 }
 
 /// One row of a snapshot.
@@ -87,14 +85,13 @@ impl<'a> ArtifactSummary<'a> {
                 source_kind: provenance.source_kind,
                 git_sha: provenance.git_sha.as_deref(),
                 git_ref: provenance.git_ref.as_deref(),
-                captured_at: row.indexed_at,
             }),
         }
     }
 }
 
 /// A snapshot, ready to be serialised. Two snapshots of the same content differ in
-/// `snapshot_id`, `computed_at`, `indexed_at` and `captured_at` only.
+/// `snapshot_id`, `computed_at` and `indexed_at` only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Snapshot<'a> {
     /// The feature's directory name.

@@ -5,7 +5,7 @@
 //! by component, so that a `git clean`, a swapped directory or a planted link is met as
 //! it is now. What the files say is up to the callers.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,7 @@ use crate::platform::{Dir, NodeKind};
 
 const BASELINES: &str = "baselines";
 const MODE: u32 = 0o600;
+const LOG_FILE: &str = "events.jsonl";
 
 /// Under which name a project's files lie in the daemon's state: the first 16 hex digits of
 /// the SHA-256 of its path.
@@ -76,6 +77,23 @@ impl DossierDir {
         let inside = inside.map(|(_, place)| place);
         let place = if writable { inside } else { outside().or(inside) }?;
         Some(Self { place, creates: false })
+    }
+
+    /// The names of features of a project that have a log with something in it, whether or
+    /// not they still have a directory. What cannot be listed has none.
+    pub fn logged(project_root: &Path, home: &Home) -> Vec<OsString> {
+        let inside = project_root.join(".kittify").join("dossiers");
+        let outside = home.fallback_dossiers_dir().join(project_id(project_root));
+        let mut found = Vec::new();
+        for parent in [inside, outside] {
+            let Ok(dir) = Dir::open(&parent) else { continue };
+            let has_log = |name: &OsString| {
+                let own = dir.open_dir(name).and_then(|own| own.facts(OsStr::new(LOG_FILE)));
+                own.ok().flatten().is_some_and(|facts| facts.len > 0)
+            };
+            found.extend(dir.names().unwrap_or_default().into_iter().filter(has_log));
+        }
+        found
     }
 
     /// The directory, for people.

@@ -4,7 +4,7 @@ use crate::dossier::RelPath;
 use crate::dossier::anomaly::Anomaly;
 use crate::dossier::drift::Severity;
 use crate::index::{FeatureIndex, IgnoreFault};
-use crate::project::ProjectContext;
+use crate::project::{MissionFault, ProjectContext};
 
 /// Unreadable directories and exceeded limits.
 pub(super) fn of_index(index: &FeatureIndex) -> Vec<Anomaly> {
@@ -35,13 +35,17 @@ pub fn of_ignore_files(found: &[IgnoreFault]) -> Vec<Anomaly> {
     found.iter().map(anomaly).collect()
 }
 
-/// Broken configuration, repository and mission overrides.
-pub(super) fn of_project(context: &ProjectContext) -> Vec<Anomaly> {
+/// Broken configuration and repository, and broken overrides of this mission type. A feature
+/// of unknown type sees all of them: one may be the reason.
+pub(super) fn of_project(context: &ProjectContext, mission_type: Option<&str>) -> Vec<Anomaly> {
     let general = context.faults.iter().map(|fault| {
         Anomaly::general("invalid-project-config", Severity::Warning, fault.to_string())
             .at(&*fault.file)
     });
-    let overrides = context.catalog.faults().iter().map(|fault| {
+    let concerns = |fault: &&MissionFault| {
+        fault.mission_type.is_empty() || mission_type.is_none_or(|own| own == fault.mission_type)
+    };
+    let overrides = context.catalog.faults().iter().filter(concerns).map(|fault| {
         let message = format!(
             "{}, line {}: {}; the last good definition of {} stays in force",
             fault.file, fault.line, fault.message, fault.mission_type

@@ -36,10 +36,24 @@ pub struct Assignment {
     pub registered_mission: Option<String>,
     /// The step that a person set.
     pub explicit_step: Option<String>,
+    /// What the log says of the mission: it holds when the directory is gone, so that what
+    /// was in it is reported missing from the mission it belonged to.
+    pub last_known: Option<LastKnown>,
     /// Threads that may read and hash.
     pub threads: usize,
     /// Keep BLAKE3 of what is read; see [`ScanSettings::gate`].
     pub gate: bool,
+}
+
+/// What a mission was when it was last seen.
+#[derive(Debug, Clone)]
+pub struct LastKnown {
+    /// Its type, if it was known.
+    pub mission_type: Option<String>,
+    /// Its step.
+    pub step: Option<String>,
+    /// The branch it was meant for.
+    pub target_branch: String,
 }
 
 /// What a survey needs from outside.
@@ -227,21 +241,32 @@ impl FeatureSurvey {
         context: &ProjectContext,
         remembered: &BTreeSet<String>,
     ) -> Dossier {
-        let mut found = faults::of_index(&self.index);
-        found.extend(self.ignore_faults.iter().cloned());
-        found.extend(faults::of_project(context));
-        assemble(Sources {
+        let found = |mission_type: Option<&str>| {
+            let mut found = faults::of_index(&self.index);
+            found.extend(self.ignore_faults.iter().cloned());
+            found.extend(faults::of_project(context, mission_type));
+            found
+        };
+        let last = assignment.last_known.as_ref().filter(|_| assignment.request.is_none());
+        let mut dossier = assemble(Sources {
             feature_slug: &self.slug,
             files: self.index.table(),
             ignored: self.index.ignored().len(),
-            faults: found,
+            faults: &found,
             missions: &|name| context.catalog.get(name),
-            registered_mission: assignment.registered_mission.as_deref(),
-            explicit_step: assignment.explicit_step.as_deref(),
+            registered_mission: last.map_or(assignment.registered_mission.as_deref(), |last| {
+                last.mission_type.as_deref()
+            }),
+            explicit_step: last
+                .map_or(assignment.explicit_step.as_deref(), |last| last.step.as_deref()),
             remembered: &self.remembered(remembered),
             provenance: provenance(context),
             previous: self.judged.as_ref().map(|judged| judged.dossier.as_ref()),
-        })
+        });
+        if let Some(last) = last {
+            dossier.target_branch = Some(last.target_branch.clone());
+        }
+        dossier
     }
 
     /// Those of the remembered paths that are in this feature and not there now.

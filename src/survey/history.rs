@@ -13,6 +13,8 @@ pub struct History {
     pub last_event_id: Option<String>,
     /// The largest Lamport clock.
     pub last_clock: u64,
+    /// Bytes of the full scan that the newest segment begins with.
+    pub opening: u64,
 }
 
 impl History {
@@ -27,6 +29,7 @@ impl History {
             let line = line?;
             if segment.replace(line.at.segment) != Some(line.at.segment) {
                 before = std::mem::take(&mut history.state);
+                history.opening = 0;
             }
             let LineBody::Whole(bytes) = line.body else { continue };
             let Ok(event) = serde_json::from_slice::<RawEvent>(&bytes) else { continue };
@@ -35,6 +38,11 @@ impl History {
                 let former = before.namespace.take();
                 if former.is_some_and(|former| former.is_same_stream(payload.namespace())) {
                     history.state.ever = std::mem::take(&mut before.ever);
+                }
+                if history.state.snapshot.is_none()
+                    && matches!(payload, Payload::SnapshotComputed(_))
+                {
+                    history.opening = line.end.offset;
                 }
                 history.state.apply(&event.correlation_id, &payload);
             }

@@ -134,6 +134,7 @@ impl OneShot<'_> {
             tasks: Vec::new(),
             registered_mission: self.mission_type.clone(),
             explicit_step: self.step.clone(),
+            last_known: None,
             threads,
             gate: false,
         };

@@ -63,6 +63,11 @@ impl FeatureSurvey {
             git_sha: context.git.as_ref().and_then(|git| git.head_sha.clone()),
             note,
         };
+        if let Some(unseen) = dossier.unseen() {
+            let text =
+                format!("not everything could be looked at, so it cannot be accepted: {unseen}");
+            return Err(TaskError::Conflict(text));
+        }
         let present = capturable(dossier);
         let baseline = match paths {
             None => baseline::capture(capture_context, &present),

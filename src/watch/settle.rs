@@ -24,7 +24,8 @@ pub struct SettlePolicy {
     pub hot_takes: usize,
     /// See `hot_takes`.
     pub hot_window: Duration,
-    /// `trailing` of a hot path.
+    /// `trailing` of a hot path: so short that each of many edits, one after the other, is
+    /// still seen soon.
     pub hot_trailing: Duration,
     /// `longest` of a hot path.
     pub hot_longest: Duration,
@@ -39,7 +40,7 @@ impl Default for SettlePolicy {
             longest: Duration::from_millis(500),
             hot_takes: 5,
             hot_window: Duration::from_secs(10),
-            hot_trailing: Duration::from_millis(500),
+            hot_trailing: Duration::from_millis(100),
             hot_longest: Duration::from_secs(2),
             hot_quiet: Duration::from_secs(10),
         }
@@ -253,7 +254,7 @@ mod tests {
         assert_eq!(bench.due(), Some(100));
         bench.take(100);
         bench.close(200);
-        assert_eq!(bench.due(), Some(700), "hot: 500 ms after the last");
+        assert_eq!(bench.due(), Some(300), "hot: 100 ms after the last");
     }
 
     #[test]
@@ -271,9 +272,9 @@ mod tests {
     fn hot_waits_for_quiet_but_two_seconds_at_most() {
         let mut bench = Bench::new();
         bench.heat_up(0);
-        for ms in (1000..3000).step_by(100) {
+        for ms in (1000..3000).step_by(50) {
             bench.close(ms);
-            assert_eq!(bench.due(), Some((ms + 500).min(3000)));
+            assert_eq!(bench.due(), Some((ms + 100).min(3000)));
         }
         assert_eq!(bench.take(3000), 1);
     }
@@ -283,13 +284,13 @@ mod tests {
         let mut bench = Bench::new();
         bench.heat_up(0);
         bench.close(10_004);
-        assert_eq!(bench.due(), Some(10_504), "9,999 ms after the last");
-        assert_eq!(bench.take(10_504), 1);
-        bench.close(20_503);
-        assert_eq!(bench.due(), Some(21_003), "still");
-        assert_eq!(bench.take(21_003), 1);
-        bench.close(31_003);
-        assert_eq!(bench.due(), Some(31_003), "10 s of quiet");
+        assert_eq!(bench.due(), Some(10_104), "9,999 ms after the last");
+        assert_eq!(bench.take(10_104), 1);
+        bench.close(20_103);
+        assert_eq!(bench.due(), Some(20_203), "still");
+        assert_eq!(bench.take(20_203), 1);
+        bench.close(30_203);
+        assert_eq!(bench.due(), Some(30_203), "10 s of quiet");
     }
 
     #[test]

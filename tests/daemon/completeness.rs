@@ -106,6 +106,7 @@ fn what_is_required_and_not_there_is_named() {
             let missing: Vec<_> = dossier
                 .missing
                 .iter()
+                .filter(|m| m.blocking)
                 .map(|m| (m.artifact_key.as_str(), m.reason_code.as_str()))
                 .collect();
             assert_eq!(missing, [(key.as_str(), *reason)], "{slug}/{path}");

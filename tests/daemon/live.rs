@@ -87,3 +87,73 @@ fn drift_is_named_logged_once_and_survives_a_restart() {
     wait_until("what changed meanwhile is in the log", || bench.log("001-a").len() == lines + 3);
     assert_eq!(drifts(&bench), 2);
 }
+
+/// Counts the events of a log by type, and gives the last drift's severity.
+fn farewell(bench: &Bench) -> (usize, Vec<String>, String) {
+    let log = bench.log("001-a");
+    let of_type = |name: &str| log.iter().filter(|e| e["event_type"] == name).collect::<Vec<_>>();
+    let missing = of_type("MissionDossierArtifactMissing");
+    let last = of_type("MissionDossierSnapshotComputed").pop().expect("a snapshot").clone();
+    let drift = of_type("MissionDossierParityDriftDetected").pop().cloned().unwrap_or_default();
+    let keys = missing.iter().map(|e| {
+        e["payload"]["context_diagnostics"]["artifact_key"].as_str().unwrap_or_default().to_owned()
+    });
+    (
+        usize::try_from(last["payload"]["artifact_count"].as_u64().expect("a count"))
+            .expect("small"),
+        keys.collect(),
+        drift["payload"]["context_diagnostics"]["severity"].as_str().unwrap_or_default().to_owned(),
+    )
+}
+
+#[test]
+fn a_feature_that_goes_is_missed_in_its_log_whether_or_not_anybody_watched() {
+    for watched in [true, false] {
+        let mut bench = Bench::new();
+        bench.planned_feature("001-a");
+        let id = bench.register(&bench.project())[0].id.clone();
+        bench.runtime.block_on(bench.handle().capture(id, None, None)).expect("captures");
+        if !watched {
+            bench.stop();
+        }
+        fs::remove_dir_all(bench.project().join("kitty-specs/001-a")).expect("removed");
+        if !watched {
+            bench.start();
+        }
+        bench.fresh_all();
+        wait_until("the feature has left", || bench.handle().view().select(Some("001-a")).is_err());
+        wait_until("its log says so", || farewell(&bench).0 == 0);
+        wait_until("the drift is an error", || farewell(&bench).2 == "error");
+        let (_, missing, _) = farewell(&bench);
+        assert_eq!(
+            missing,
+            ["output.plan.main", "input.spec.main", "output.tasks.list"],
+            "watched: {watched}"
+        );
+    }
+}
+
+#[test]
+fn a_settled_drift_can_come_again() {
+    let bench = Bench::new();
+    bench.planned_feature("001-a");
+    let id = bench.register(&bench.project())[0].id.clone();
+    let capture = || {
+        let captured = bench.runtime.block_on(bench.handle().capture(id.clone(), None, None));
+        assert_eq!(captured.expect("captures").drift.parity_status, ParityStatus::InSync);
+    };
+    let file = bench.project().join(".kittify/dossiers/001-a/parity-baseline.json");
+    let drifts = || {
+        let is_drift =
+            |e: &&serde_json::Value| e["event_type"] == "MissionDossierParityDriftDetected";
+        bench.log("001-a").iter().filter(is_drift).count()
+    };
+    capture();
+    let first = fs::read(&file).expect("a baseline");
+    bench.write("001-a/spec.md", "# Other\n");
+    bench.fresh_all();
+    capture();
+    fs::write(&file, first).expect("put back");
+    assert_eq!(bench.fresh("001-a").drift.parity_status, ParityStatus::Drifted);
+    wait_until("both drifts are in the log", || drifts() == 2);
+}

@@ -206,7 +206,7 @@ fn feature_row<'a>(feature: &'a FeatureView, peer: Peer, privacy: &Privacy) -> F
         completeness_status: standing.completeness,
         parity_status: standing.parity,
         severity: standing.severity,
-        missing_required_count: dossier.missing.len(),
+        missing_required_count: dossier.missing_required(),
         artifact_total: dossier.counts.total,
         unrecognised: dossier.unrecognised,
         anomaly_count: dossier.anomalies.len(),

@@ -100,7 +100,7 @@ fn features(out: &mut Exposition, view: &View) {
             f.dossier.counts.total as f64
         }),
         ("dossierd_feature_missing_required", "Required artifacts that are missing.", |f| {
-            f.dossier.missing.len() as f64
+            f.dossier.missing_required() as f64
         }),
         ("dossierd_feature_anomalies", "What a person should look at.", |f| {
             f.dossier.anomalies.len() as f64

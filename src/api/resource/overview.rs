@@ -118,7 +118,7 @@ fn render(api: &Api, feature: &FeatureView, peer: Peer) -> Bytes {
         current_step: dossier.current_step.as_deref(),
         step_source: dossier.step_source,
         artifact_counts: dossier.counts,
-        missing_required_count: dossier.missing.len(),
+        missing_required_count: dossier.missing_required(),
         missing: &dossier.missing,
         steps: &dossier.steps,
         parity_status: standing.parity,

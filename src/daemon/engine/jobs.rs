@@ -95,15 +95,15 @@ impl Engine {
         }
         let Some(feature) = self.features.get_mut(id) else { return };
         let place = feature.work.as_ref().and_then(|work| work.survey.place.clone());
+        let mut snapshot = None;
         if (survey.changed || survey.full || returned || feature.view.is_none())
             && let Some(view) = publish::feature_view(feature, survey.cost, survey.ended_at)
         {
             let view = Arc::new(view);
             feature.view = Some(Arc::clone(&view));
             self.publish = true;
-            if let Some(place) = place.filter(|_| survey.changed) {
-                let _ = self.parts.journal.send(Order::Snapshot { view, place });
-            }
+            snapshot =
+                place.filter(|_| survey.changed).map(|place| Order::Snapshot { view, place });
         }
         // Before the journal can announce an event, what it tells of is in the view.
         self.publish();
@@ -123,6 +123,10 @@ impl Engine {
                     self.complete(id, waiting);
                 }
             },
+        }
+        // The log comes first: the snapshot file only repeats what it says.
+        if let Some(order) = snapshot {
+            let _ = self.parts.journal.send(order);
         }
         if self.features.get(id).is_some_and(|f| f.has_left) {
             self.drop_feature(id);
@@ -192,9 +196,8 @@ impl Engine {
     /// The journal reports.
     pub(super) fn journal_says(&mut self, report: Report) {
         match report {
-            Report::Durable { feature, tickets } => {
-                self.set_failing(&feature, None);
-                self.publish();
+            Report::Recovered { feature } => self.set_failing(&feature, None),
+            Report::Durable { tickets } => {
                 for ticket in tickets {
                     if let Some((id, waiting)) = self.tickets.remove(&ticket) {
                         self.complete(&id, waiting);

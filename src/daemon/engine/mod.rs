@@ -33,6 +33,11 @@ use crate::watch::{Cookies, DirtySet, RescanBackoff, SlowEvent, SlowLane, WatchB
 /// How often roots are compared with what they were.
 const TICK: Duration = Duration::from_secs(2);
 
+/// How long the loop lets marks gather after the first one. The two halves of a rename or a
+/// swap come one after the other from the same read; looking in between would see, and
+/// log, a state that nobody made.
+const GATHER: Duration = Duration::from_micros(400);
+
 /// Time between full scans that look for what no event told, give or take a quarter.
 const SAFETY: Duration = Duration::from_secs(3600);
 
@@ -167,7 +172,10 @@ impl Engine {
             self.settle();
             let wait = self.next_due().saturating_duration_since(Instant::now());
             select! {
-                recv(bell) -> _ => self.take_marks(),
+                recv(bell) -> _ => {
+                    std::thread::sleep(GATHER);
+                    self.take_marks();
+                }
                 recv(events) -> event => match event {
                     Ok(event) => self.take_event(event),
                     Err(_) => self.ending = Some(Ending::Failed("the workers are gone".into())),

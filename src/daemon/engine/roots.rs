@@ -10,7 +10,7 @@ use crate::daemon::job::Whereabouts;
 use crate::daemon::view::WatchState;
 use crate::dossier::RelPath;
 use crate::project::root as project_root;
-use crate::store::RootKind;
+use crate::store::{DossierDir, RootKind};
 use crate::survey::now as timestamp;
 use crate::watch::{RootIdentity, SlowTarget, WatchError};
 
@@ -125,6 +125,27 @@ impl Engine {
         }
         for (_, dir) in &listed {
             self.adopt(index, dir, now);
+        }
+        if !std::mem::replace(&mut self.roots[index].listed, true) {
+            self.let_go_of_the_gone(index, now);
+        }
+    }
+
+    /// Features that went while nobody watched: their logs still say that they are there.
+    fn let_go_of_the_gone(&mut self, index: usize, now: Instant) {
+        let Some(specs) = self.roots[index].kitty_specs() else { return };
+        let root = self.roots[index].path().to_path_buf();
+        for name in DossierDir::logged(&root, &self.parts.environment.home) {
+            let dir = specs.join(name);
+            if self.by_dir.contains_key(&dir) || dir.symlink_metadata().is_ok() {
+                continue;
+            }
+            self.adopt(index, &dir, now);
+            let id = self.by_dir.get(&dir).cloned();
+            if let Some(feature) = id.and_then(|id| self.features.get_mut(&id)) {
+                feature.leaving = true;
+                feature.empty();
+            }
         }
     }
 
