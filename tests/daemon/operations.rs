@@ -255,13 +255,16 @@ impl Operator {
         self.told_two("link", &path, &target, done)
     }
 
-    /// Takes or gives all permissions. For root it is only a change of attributes.
+    /// Takes or gives permissions. For root it is only a change of attributes. A directory
+    /// stays readable: what was in one that is not is remembered, and a survey that comes
+    /// later cannot know of it.
     fn chmod(&mut self) -> String {
         let path = if self.random.once_in(3) { self.existing_dir() } else { self.file() };
         if fs::symlink_metadata(&path).is_ok_and(|m| m.is_symlink()) {
             return "chmod of a link: left out".into();
         }
         let mode = *self.random.pick(&[0o000, 0o755, 0o644]);
+        let mode = if path.is_dir() { mode | 0o700 } else { mode };
         let done = fs::set_permissions(&path, fs::Permissions::from_mode(mode));
         self.told(&format!("chmod {mode:o}"), &path, done)
     }
