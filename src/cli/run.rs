@@ -9,9 +9,8 @@ use super::error::ErrorKind;
 use super::{CliError, Context, Verdict, places};
 use crate::daemon::config::{Config, ConfigError};
 use crate::daemon::{Ending, StartError};
-use crate::host::{Host, HostConfig, HostError};
+use crate::host::{Host, HostConfig, HostError, ServerError};
 use crate::platform::access::restrict_new_files;
-use crate::server::ServerError;
 use crate::store::LockError;
 
 pub(super) fn run(args: RunArgs, context: &mut Context) -> Result<Verdict, CliError> {

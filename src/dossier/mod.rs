@@ -9,6 +9,7 @@ pub mod anomaly;
 pub mod artifact;
 pub mod assemble;
 pub mod baseline;
+pub mod capture;
 pub mod class;
 pub mod classify;
 pub mod completeness;

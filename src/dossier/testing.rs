@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::assemble::{Sources, assemble};
-use super::baseline::{self, Baseline, BaselineKey, Capturable, CaptureContext};
+use super::baseline::{Baseline, BaselineKey};
+use super::capture::{Capturable, CaptureContext, capture};
 use super::definition::MissionDefinition;
 use super::extract::extract;
 use super::record::Provenance;
@@ -101,5 +102,5 @@ pub(crate) fn baseline_of(dossier: &Dossier) -> Baseline {
         git_sha: None,
         note: None,
     };
-    baseline::capture(context, &present)
+    capture(context, &present)
 }

@@ -6,4 +6,5 @@
 mod ports;
 mod running;
 
+pub use crate::server::ServerError;
 pub use running::{Host, HostConfig, HostError};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::feature::FeatureSurvey;
 use super::now;
 use crate::dossier::Dossier;
-use crate::dossier::baseline::{self, Baseline, BaselineKey, Capturable, CaptureContext};
+use crate::dossier::baseline::{Acceptance, Baseline, BaselineKey};
+use crate::dossier::capture::{self, Capturable, CaptureContext};
 use crate::dossier::drift::BaselineState;
 use crate::project::ProjectContext;
 use crate::store::DossierDir;
@@ -70,10 +71,10 @@ impl FeatureSurvey {
         }
         let present = capturable(dossier);
         let baseline = match paths {
-            None => baseline::capture(capture_context, &present),
+            None => capture::capture(capture_context, &present),
             Some(paths) => {
                 let former = self.accepted(&place, key, branch.as_deref())?;
-                baseline::amend(&former, capture_context, &present, paths)
+                capture::amend(&former, capture_context, &present, paths)
                     .map_err(|e| TaskError::Conflict(e.to_string()))?
             }
         };
@@ -91,7 +92,7 @@ impl FeatureSurvey {
         let conflict = |text: String| Err(TaskError::Conflict(text));
         match self.baselines.load(place, key, branch) {
             BaselineState::Read(b)
-                if b.acceptance(key, branch) == baseline::Acceptance::Accepted =>
+                if b.acceptance(key, branch) == Acceptance::Accepted =>
             {
                 Ok(b)
             }

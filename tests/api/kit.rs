@@ -20,7 +20,8 @@ use dossierd::daemon::view::{
 };
 use dossierd::dossier::artifact::RequiredStatus;
 use dossierd::dossier::assemble::{Sources, assemble};
-use dossierd::dossier::baseline::{Baseline, BaselineKey, Capturable, CaptureContext, capture};
+use dossierd::dossier::baseline::{Baseline, BaselineKey};
+use dossierd::dossier::capture::{Capturable, CaptureContext, capture};
 use dossierd::dossier::definition::MissionDefinition;
 use dossierd::dossier::drift::{BaselineState, compare};
 use dossierd::dossier::event::EventType;

@@ -110,13 +110,14 @@ class Instance:
             raise Refused(f"it ended with {code}")
         return self.start()
 
-    def ask(self, method, path, body=None, **query):
+    def ask(self, method, path, body=None, headers=None, **query):
         """One request over the Unix socket."""
         connection = UnixConnection(self.socket)
         try:
             target = path + ("?" + urllib.parse.urlencode(query) if query else "")
-            headers = {"Content-Type": "application/json"} if body is not None else {}
-            connection.request(method, target, json.dumps(body) if body is not None else None, headers)
+            content = None if body is None else json.dumps(body)
+            kind = {} if body is None else {"Content-Type": "application/json"}
+            connection.request(method, target, content, {**kind, **(headers or {})})
             return Answer(connection.getresponse())
         finally:
             connection.close()

@@ -42,7 +42,10 @@ def project(corpus, report):
 
 def copy(source, target):
     """A writable copy without what a daemon left in the original."""
-    shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("dossiers"))
+    def left(directory, _):
+        return ["dossiers"] if pathlib.Path(directory).name == ".kittify" else []
+
+    shutil.copytree(source, target, symlinks=True, ignore=left)
     for path in [target, *target.rglob("*")]:
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() else 0o644)
