@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::args::MissionArgs;
 use super::{CliError, Context, places};
 use crate::cli::error::ErrorKind;
-use crate::daemon::{identity_of_path, kept_identity};
+use crate::daemon::{LastGoodMissions, identity_of_path, kept_identity};
 use crate::index::ScanProgress;
 use crate::platform::user;
 use crate::project::ProjectContext;
@@ -73,17 +73,16 @@ fn one_feature(path: &Path) -> Result<(), CliError> {
 
 /// Loads what a project says of itself, making no file: a project without an identity that
 /// the daemon does not know yet gets the one that its path gives.
-fn loader(
-    home: Option<&Home>,
-) -> impl Fn(&Path, Option<&ProjectContext>) -> ProjectContext + Sync + use<> {
+fn loader(home: Option<&Home>) -> impl Fn(&Path) -> ProjectContext + Sync + use<> {
     let node_id = default_node_id(&user::host_name(), &user::user_name());
     let identities = home.map(|home| IdentityFile::new(home.identity_dir()));
-    move |root: &Path, previous: Option<&ProjectContext>| {
+    let missions = LastGoodMissions::reading(home);
+    move |root: &Path| {
         let generate = || -> GeneratedIdentity {
             let known = identities.as_ref().and_then(|files| kept_identity(files, root));
             known.unwrap_or_else(|| identity_of_path(root, &node_id))
         };
-        ProjectContext::load(root, previous, &node_id, generate)
+        ProjectContext::load(root, missions.load(root), &node_id, generate)
     }
 }
 

@@ -1,24 +1,27 @@
-//! Identities of projects that state none: made once, kept in the daemon's state.
+//! Identities of projects that state none: made once, kept in the daemon's state. And the
+//! loader of everything that projects say of themselves.
 
 use std::path::Path;
 
+use super::last_good::LastGoodMissions;
 use crate::dossier::Digest;
 use crate::platform::user;
 use crate::project::ProjectContext;
 use crate::project::identity::{GeneratedIdentity, default_node_id};
 use crate::store::{Home, IdentityFile};
 
-/// Loads what the project at a root says of itself; given what it said before.
-pub type ProjectLoader =
-    Box<dyn Fn(&Path, Option<&ProjectContext>) -> ProjectContext + Send + Sync>;
+/// Loads what the project at a root says of itself.
+pub type ProjectLoader = Box<dyn Fn(&Path) -> ProjectContext + Send + Sync>;
 
-/// Loads what a project says of itself, with an identity kept by us where it has none.
+/// Loads what a project says of itself, with an identity kept by us where it has none, and
+/// its last good missions where they are broken.
 pub fn project_loader(home: &Home) -> ProjectLoader {
     let node_id = default_node_id(&user::host_name(), &user::user_name());
     let identities = IdentityFile::new(home.identity_dir());
-    Box::new(move |root: &Path, previous: Option<&ProjectContext>| {
+    let missions = LastGoodMissions::keeping(home);
+    Box::new(move |root: &Path| {
         let generate = || generated_identity(&identities, root, &node_id);
-        ProjectContext::load(root, previous, &node_id, generate)
+        ProjectContext::load(root, missions.load(root), &node_id, generate)
     })
 }
 

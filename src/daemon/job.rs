@@ -21,7 +21,6 @@ use crate::dossier::log_state::LogState;
 use crate::dossier::path::shown;
 use crate::dossier::{RelPath, Timestamp};
 use crate::index::{FeatureIndex, IgnoreRules, IndexCache, RootFault};
-use crate::project::ProjectContext;
 use crate::store::{DossierDir, EventLog, Home, atomic, document, project_id};
 use crate::survey::{
     Assignment, FeatureSurvey, History, LastKnown, Surroundings, Surveyed, TaskError,
@@ -244,9 +243,7 @@ fn survey(
     environment: &JobEnvironment,
 ) -> Result<SurveyResult, RootFault> {
     let began = Instant::now();
-    let project = |previous: Option<&ProjectContext>| {
-        (environment.project)(&whereabouts.project_root, previous)
-    };
+    let project = || (environment.project)(&whereabouts.project_root);
     let around = Surroundings {
         watcher: environment.watcher.as_ref(),
         project: &project,

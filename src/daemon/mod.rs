@@ -11,6 +11,7 @@ pub mod handle;
 mod identities;
 mod job;
 mod journal;
+mod last_good;
 mod once;
 mod order;
 mod publish;
@@ -23,5 +24,6 @@ mod workers;
 
 pub use engine::Ending;
 pub use identities::{ProjectLoader, identity_of_path, kept_identity, project_loader};
+pub use last_good::LastGoodMissions;
 pub use once::{OnceError, OnceOptions, write_once};
 pub use start::{BackendFactory, Daemon, Setup, StartError};

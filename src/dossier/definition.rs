@@ -5,6 +5,8 @@
 
 use std::sync::{Arc, OnceLock};
 
+use serde::{Deserialize, Serialize};
+
 use super::manifest::Manifest;
 use super::mission::Mission;
 pub use super::strict::DefinitionError;
@@ -72,6 +74,37 @@ pub struct Labelled<'a> {
     pub label: &'a str,
     /// The whole text.
     pub text: &'a str,
+}
+
+/// A file's label and text, kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelledText {
+    /// As in [`Labelled`].
+    pub label: String,
+    /// The whole text.
+    pub text: String,
+}
+
+/// The files of an override; where one is `None`, the built-in file is meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OverrideTexts {
+    /// `mission.yaml`.
+    pub mission: Option<LabelledText>,
+    /// `expected-artifacts.yaml`.
+    pub manifest: Option<LabelledText>,
+}
+
+impl OverrideTexts {
+    /// What they define; see [`MissionDefinition::from_override`].
+    pub fn define(&self, mission_type: &str) -> Result<MissionDefinition, DefinitionError> {
+        fn borrowed(file: &Option<LabelledText>) -> Option<Labelled<'_>> {
+            file.as_ref().map(|file| Labelled { label: &file.label, text: &file.text })
+        }
+        let (mission, manifest) = (borrowed(&self.mission), borrowed(&self.manifest));
+        MissionDefinition::from_override(mission_type, mission, manifest)
+    }
 }
 
 impl MissionDefinition {

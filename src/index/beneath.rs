@@ -43,7 +43,7 @@ pub enum OpenFault {
     /// It, or a directory on the way, does not exist.
     #[error("no such file")]
     Gone,
-    /// A symbolic link on the way leaves the feature directory.
+    /// A symbolic link on the way leaves the feature directory and does not come back.
     #[error("symbolic link leaves the feature")]
     Escapes,
     /// Symbolic links form a loop, or are too many.
@@ -199,8 +199,8 @@ impl FeatureDir {
                 // A rename raced with the lookup.
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 // Not in this kernel, forbidden by a sandbox, or a flag it does not know;
-                // a path longer than one call may have; or an absolute link, which the
-                // kernel refuses even if it points beneath the feature.
+                // a path longer than one call may have; or a link that is absolute or
+                // climbs out, which the kernel refuses even if it ends beneath the feature.
                 Err(
                     Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::NAMETOOLONG | Errno::XDEV,
                 ) => return None,

@@ -2,14 +2,17 @@
 //!
 //! The kernel never follows a link here: each component is looked up with "no follow" in
 //! the directory above it, links are read as text, and `..` goes back to a descriptor
-//! that is already held. So no swap of a file or directory can lead outside. Besides the
-//! target it tells every directory in which a name was looked up, because a change there
-//! can change the answer.
+//! that is already held. So no swap of a file or directory can lead outside. A link that
+//! climbs out, or begins at `/`, is followed there as text alone: nothing outside is
+//! looked up, and only the feature's own path leads back in. Besides the target it tells
+//! every directory in which a name was looked up, because a change there can change the
+//! answer.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::ffi::OsStr;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use rustix::fs::{AtFlags, Mode, OFlags, openat, readlinkat, statat};
@@ -61,10 +64,30 @@ struct Step {
     path: RelPath,
 }
 
+/// A place outside of the feature.
+struct Outside {
+    /// Absolute and without links, up to the names that were entered since.
+    at: PathBuf,
+    /// Was a name entered? It may be a link, so where `..` leads from it is not known.
+    entered: bool,
+    /// The feature's path without links; asked anew for each way out, because a directory
+    /// above it may be renamed.
+    canonical: PathBuf,
+}
+
+impl Outside {
+    /// Is this the path that the feature was opened with, or its canonical one?
+    fn is_back_at(&self, dir: &FeatureDir) -> bool {
+        self.at == self.canonical || self.at == dir.path()
+    }
+}
+
 struct Walker<'a> {
     dir: &'a FeatureDir,
     links: Links,
+    /// The directories from the feature down to the current one; empty while outside.
     steps: Vec<Step>,
+    outside: Option<Outside>,
     pending: VecDeque<Vec<u8>>,
     followed: usize,
     trail: BTreeSet<Option<RelPath>>,
@@ -77,22 +100,13 @@ impl FeatureDir {
             dir: self,
             links,
             steps: Vec::new(),
+            outside: None,
             pending: path.segments().map(<[u8]>::to_vec).collect(),
             followed: 0,
             trail: BTreeSet::new(),
         };
         let target = walker.run();
         Resolution { target, trail: walker.trail }
-    }
-
-    /// The rest of an absolute link that points beneath this directory, by the path it
-    /// was opened with or by its canonical one.
-    fn strip_own_path(&self, text: &[u8]) -> Option<Vec<u8>> {
-        let text = Path::new(std::ffi::OsStr::from_bytes(text));
-        let strip = |root: &Path| {
-            text.strip_prefix(root).ok().map(|rest| rest.as_os_str().as_bytes().to_vec())
-        };
-        strip(self.path()).or_else(|| strip(&std::fs::canonicalize(self.path()).ok()?))
     }
 }
 
@@ -101,9 +115,8 @@ impl Walker<'_> {
         while let Some(name) = self.pending.pop_front() {
             match name.as_slice() {
                 b"" | b"." => {}
-                b".." => {
-                    self.steps.pop().ok_or(OpenFault::Escapes)?;
-                }
+                b".." => self.climb()?,
+                _ if self.outside.is_some() => self.enter_outside(&name),
                 _ => {
                     if let Some(target) = self.step(name)? {
                         return Ok(target);
@@ -111,7 +124,43 @@ impl Walker<'_> {
                 }
             }
         }
-        Ok(Target::Directory)
+        if self.outside.is_some() { Err(OpenFault::Escapes) } else { Ok(Target::Directory) }
+    }
+
+    /// Goes to the directory above, which may be outside.
+    fn climb(&mut self) -> Result<(), OpenFault> {
+        match &mut self.outside {
+            Some(outside) if outside.entered => return Err(OpenFault::Escapes),
+            Some(outside) => {
+                outside.at.pop();
+            }
+            None => {
+                if self.steps.pop().is_none() {
+                    self.leave(|feature| feature.parent().unwrap_or(feature).to_owned())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes to the absolute path without links that `to` gives for the feature's own.
+    fn leave(&mut self, to: impl FnOnce(&Path) -> PathBuf) -> Result<(), OpenFault> {
+        self.steps.clear();
+        let canonical = std::fs::canonicalize(self.dir.path()).map_err(|_| OpenFault::Escapes)?;
+        let outside = Outside { at: to(&canonical), entered: false, canonical };
+        // The feature may be the root directory, from which no way leads out.
+        self.outside = (!outside.is_back_at(self.dir)).then_some(outside);
+        Ok(())
+    }
+
+    /// Goes down outside, as text; back in, if that is the feature's path.
+    fn enter_outside(&mut self, name: &[u8]) {
+        let Some(outside) = &mut self.outside else { return };
+        outside.at.push(OsStr::from_bytes(name));
+        outside.entered = true;
+        if outside.is_back_at(self.dir) {
+            self.outside = None;
+        }
     }
 
     /// Looks one name up; the target, if this was the end.
@@ -169,14 +218,8 @@ impl Walker<'_> {
     /// Puts a link's text in front of what is still to be walked. A slash at its end
     /// becomes a last empty component, which asks for a directory.
     fn follow(&mut self, text: &[u8]) -> Result<(), OpenFault> {
-        let mut text = text.to_vec();
         if text.first() == Some(&b'/') {
-            let asks_for_directory = text.last() == Some(&b'/');
-            text = self.dir.strip_own_path(&text).ok_or(OpenFault::Escapes)?;
-            if asks_for_directory {
-                text.push(b'/');
-            }
-            self.steps.clear();
+            self.leave(|_| PathBuf::from("/"))?;
         }
         for part in text.split(|byte| *byte == b'/').rev() {
             self.pending.push_front(part.to_vec());

@@ -1,7 +1,7 @@
 //! Everything that a project says of itself, loaded together and comparable.
 //!
-//! Loading again is cheap: a few small files are read, and a project that overrides no
-//! mission shares the built-in ones. Equal contexts need no new snapshots.
+//! Loading again is cheap: a few small files are read, and the missions come from whoever
+//! knows what they were before. Equal contexts need no new snapshots.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -48,12 +48,12 @@ pub struct ProjectContext {
 }
 
 impl ProjectContext {
-    /// Loads the context of the project at `root` (canonical). `previous` is its last
-    /// context, `node_id` the default for this machine and user, and `generate` is asked
+    /// Loads the context of the project at `root` (canonical). `catalog` is what it has of
+    /// missions, `node_id` the default for this machine and user, and `generate` is asked
     /// for what the configuration does not say.
     pub fn load(
         root: &Path,
-        previous: Option<&ProjectContext>,
+        catalog: Arc<MissionCatalog>,
         node_id: &str,
         generate: impl FnOnce() -> GeneratedIdentity,
     ) -> ProjectContext {
@@ -63,12 +63,6 @@ impl ProjectContext {
             faults.push(git_fault(&error));
             None
         });
-        let known = previous.map(|context| &context.catalog);
-        let catalog = MissionCatalog::load(Some(root), known.map(AsRef::as_ref));
-        let catalog = match known {
-            Some(known) if **known == catalog => known.clone(),
-            _ => Arc::new(catalog),
-        };
         ProjectContext { root: root.to_owned(), identity, git, catalog, faults }
     }
 }
@@ -82,6 +76,10 @@ mod tests {
     use super::*;
     use std::fs;
 
+    fn load(root: &Path) -> ProjectContext {
+        ProjectContext::load(root, Arc::new(MissionCatalog::builtin()), "n", generate)
+    }
+
     fn generate() -> GeneratedIdentity {
         GeneratedIdentity { project_uuid: "u".to_owned(), project_slug: "s".to_owned() }
     }
@@ -92,12 +90,11 @@ mod tests {
         let head = dir.path().join(".git/HEAD");
         fs::create_dir_all(dir.path().join(".git")).expect("made");
         fs::write(&head, "ref: refs/heads/main\n").expect("written");
-        let first = ProjectContext::load(dir.path(), None, "n", generate);
-        let again = ProjectContext::load(dir.path(), Some(&first), "n", generate);
+        let first = load(dir.path());
+        let again = load(dir.path());
         assert_eq!(first, again);
-        assert!(Arc::ptr_eq(&first.catalog, &again.catalog));
         fs::write(&head, "ref: refs/heads/other\n").expect("written");
-        let moved = ProjectContext::load(dir.path(), Some(&again), "n", generate);
+        let moved = load(dir.path());
         assert_ne!(moved, again);
         assert_eq!(moved.git.and_then(|git| git.branch).as_deref(), Some("other"));
     }
@@ -106,7 +103,7 @@ mod tests {
     fn a_broken_repository_is_a_fault() {
         let dir = tempfile::tempdir().expect("a directory");
         fs::write(dir.path().join(".git"), "nonsense").expect("written");
-        let context = ProjectContext::load(dir.path(), None, "n", generate);
+        let context = load(dir.path());
         assert_eq!(context.git, None);
         let [fault] = context.faults.as_slice() else { panic!("{:?}", context.faults) };
         assert!(fault.to_string().starts_with(".git: "), "{fault}");

@@ -8,6 +8,7 @@ pub mod beneath;
 pub mod context;
 pub mod git;
 pub mod identity;
+mod mission_override;
 pub mod missions;
 pub mod root;
 #[cfg(test)]
@@ -16,4 +17,5 @@ mod sample;
 pub use context::{ProjectContext, ProjectFault};
 pub use git::GitState;
 pub use identity::ProjectIdentity;
-pub use missions::{MissionCatalog, MissionFault};
+pub use mission_override::MissionFault;
+pub use missions::MissionCatalog;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::identity::{GeneratedIdentity, IdentityOrigin};
-use super::{ProjectContext, root};
+use super::{MissionCatalog, ProjectContext, root};
 use crate::dossier::classify::{ClassifiedBy, classify};
 use crate::dossier::extract::{Extract, extract};
 use crate::dossier::facts::DiskFacts;
@@ -74,7 +74,12 @@ fn the_sample_project_is_what_its_readme_says() {
         return;
     }
     let generate = || -> GeneratedIdentity { panic!("the configuration has an identity") };
-    let context = ProjectContext::load(&project, None, "node", generate);
+    let context = ProjectContext::load(
+        &project,
+        Arc::new(MissionCatalog::load(Some(&project), None)),
+        "node",
+        generate,
+    );
     assert_eq!(context.identity.origin, IdentityOrigin::Config);
     assert_eq!(context.identity.project_slug, "corner-bakery");
     assert_eq!(context.catalog.faults(), []);

@@ -119,6 +119,7 @@ impl Home {
         for path in [
             &self.state,
             &self.identity_dir(),
+            &self.mission_overrides_dir(),
             &self.index_cache_dir(),
             &self.delivery_dir(),
             &self.fallback_dossiers_dir(),
@@ -187,6 +188,11 @@ impl Home {
     /// Identities of projects that have none of their own.
     pub fn identity_dir(&self) -> PathBuf {
         self.state.join("identities")
+    }
+
+    /// The last good mission overrides of projects.
+    pub fn mission_overrides_dir(&self) -> PathBuf {
+        self.state.join("missions")
     }
 
     /// What is known of files already read.

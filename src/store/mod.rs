@@ -15,6 +15,7 @@ pub mod event_log;
 pub mod home;
 pub mod identity;
 pub mod lock;
+pub mod mission_overrides;
 pub mod place;
 pub mod registry;
 pub mod secret;
@@ -28,5 +29,6 @@ pub use event_log::{
 pub use home::{Home, HomeError};
 pub use identity::{IdentityFile, ProjectIdentity};
 pub use lock::{InstanceLock, LockError};
+pub use mission_overrides::{MissionOverridesFile, Overrides};
 pub use place::FallbackReason;
 pub use registry::{RegisteredRoot, Registry, RegistryFile, RootKind};

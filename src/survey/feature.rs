@@ -61,7 +61,7 @@ pub struct Surroundings<'a> {
     /// Watches each directory before it is listed.
     pub watcher: &'a dyn DirWatcher,
     /// Loads what the project says of itself; given what it said before.
-    pub project: &'a dyn Fn(Option<&ProjectContext>) -> ProjectContext,
+    pub project: &'a dyn Fn() -> ProjectContext,
     /// Set to end a scan early.
     pub cancelled: &'a AtomicBool,
     /// Told how far a scan is.
@@ -196,7 +196,7 @@ impl FeatureSurvey {
     /// What the project says now. The former value is kept where nothing changed, so that
     /// whatever was made from it can be kept too.
     fn load_context(&mut self, around: &Surroundings<'_>) -> (Arc<ProjectContext>, bool) {
-        let loaded = (around.project)(self.context.as_deref());
+        let loaded = (around.project)();
         match &self.context {
             Some(known) if **known == loaded => (Arc::clone(known), false),
             _ => {

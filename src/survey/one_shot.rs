@@ -23,7 +23,7 @@ pub struct OneShot<'a> {
     /// the project alone.
     pub home: Option<&'a Home>,
     /// Loads what the project says of itself.
-    pub project: &'a (dyn Fn(&Path, Option<&ProjectContext>) -> ProjectContext + Sync),
+    pub project: &'a (dyn Fn(&Path) -> ProjectContext + Sync),
     /// The mission type where meta.json names none.
     pub mission_type: Option<String>,
     /// A step that takes the place of meta.json's or the inferred one.
@@ -140,7 +140,7 @@ impl OneShot<'_> {
         };
         let around = Surroundings {
             watcher: &Unwatched,
-            project: &|previous| (self.project)(project_root, previous),
+            project: &|| (self.project)(project_root),
             cancelled: &AtomicBool::new(false),
             progress: self.progress,
         };

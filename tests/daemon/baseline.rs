@@ -237,6 +237,43 @@ fn another_manifest_version_rejects_it() {
 }
 
 #[test]
+fn the_last_good_override_outlives_a_restart_and_holds_for_new_features() {
+    let mut bench = bench();
+    let file = bench.project().join(".kittify/missions/software-dev/expected-artifacts.yaml");
+    let builtin = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("missions/software-dev");
+    let text = fs::read_to_string(builtin.join("expected-artifacts.yaml")).expect("read");
+    let claim = |bench: &Bench, slug: &str| {
+        let dossier = Arc::clone(&bench.fresh(slug).dossier);
+        let mut anomalies = dossier.anomalies.iter();
+        let found = anomalies.find(|a| a.code == "invalid-mission-override");
+        (dossier.manifest_version().to_owned(), found.map(|a| a.message.clone()))
+    };
+    write(&file, text.replace("manifest_version: \"1\"", "manifest_version: \"9\""));
+    assert_eq!(claim(&bench, SLUG), ("9".to_owned(), None));
+    write(&file, "schema_version: [\n");
+    bench.planned_feature("002-new");
+    for restarted in [false, true] {
+        if restarted {
+            bench.stop();
+            bench.start();
+        }
+        for slug in [SLUG, "002-new"] {
+            let (version, message) = claim(&bench, slug);
+            let message = message.expect("an anomaly");
+            assert_eq!(version, "9", "{slug} {restarted}");
+            assert!(message.ends_with("the last good override of software-dev stays in force"));
+        }
+    }
+    // Without anything that was ever good, the built-in one holds, and the text says so.
+    fs::remove_file(&file).expect("removed");
+    assert_eq!(claim(&bench, SLUG), ("1".to_owned(), None));
+    write(&file, "schema_version: [\n");
+    let (version, message) = claim(&bench, SLUG);
+    assert_eq!(version, "1");
+    assert!(message.expect("an anomaly").contains("the built-in definition of software-dev"));
+}
+
+#[test]
 fn a_drift_is_written_when_its_state_changes_and_survives_restarts() {
     let mut bench = bench();
     capture(&bench, None).expect("captures");

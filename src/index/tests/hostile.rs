@@ -44,6 +44,19 @@ fn every_kind_of_link() {
         ("/etc/passwd", "absolute"),
         ("/proc/self/exe", "magic"),
         ("d/../../001-feature/d/real.md", "out-and-back"),
+        ("../../001-feature/d/real.md", "e/up-out-and-back"),
+        ("../001-feature/../001-feature/inside", "twice-out-and-back"),
+        ("up/001-feature/d/real.md", "out-through-a-link-and-back"),
+        ("..", "up"),
+        ("../001-feature", "out-and-back-to-root"),
+        ("../001-feature/nothing", "out-and-back-to-nothing"),
+        ("../001-feature/d/real.md/", "out-and-back-to-file-as-directory"),
+        ("../001-feature/out-loop", "out-loop"),
+        ("../001-feature/pipe", "out-and-back-to-fifo"),
+        ("../001-feature/../secret", "back-and-out"),
+        ("../001-feature-2/f", "up-to-sibling-with-same-prefix"),
+        ("../alias/d/real.md", "through-another-name"),
+        ("../001-feature-2/../001-feature/d/real.md", "through-a-sibling"),
         ("nothing", "dangling"),
         ("d/real.md/x", "below-a-file"),
         ("d/real.md/", "file-as-directory"),
@@ -58,7 +71,13 @@ fn every_kind_of_link() {
         fs::create_dir_all(kit.at("d2")).expect("created");
         kit.link(target, name);
     }
+    kit.link("../001-feature", "../alias");
     kit.link(&absolute, "absolute-inside");
+    kit.link(kit.root.join("../001-feature/d/real.md"), "absolute-out-and-back");
+    // A link that climbs to `/` and beyond comes back as an absolute one does.
+    let from_above =
+        Path::new("../".repeat(60).as_str()).join(absolute.strip_prefix("/").expect("absolute"));
+    kit.link(from_above, "up-to-the-top-and-back");
     kit.link(&sibling, "to-sibling-with-same-prefix");
     mkfifo(&kit.at("pipe"));
     kit.full();
@@ -73,14 +92,52 @@ fn every_kind_of_link() {
         ("e/up-and-down", real.clone(), None),
         ("chain", real.clone(), None),
         ("through-directory-link", real.clone(), None),
-        ("absolute-inside", real, None),
+        ("absolute-inside", real.clone(), None),
+        ("absolute-out-and-back", real.clone(), None),
+        ("out-and-back", real.clone(), None),
+        ("e/up-out-and-back", real.clone(), None),
+        ("twice-out-and-back", real.clone(), None),
+        ("out-through-a-link-and-back", real.clone(), None),
+        ("up-to-the-top-and-back", real, None),
         ("to-hidden", text("hidden"), None),
         ("outside", unreadable("../secret", leaves), Some(OpenFault::Escapes)),
         ("absolute", unreadable("/etc/passwd", leaves), Some(OpenFault::Escapes)),
         ("magic", unreadable("/proc/self/exe", leaves), Some(OpenFault::Escapes)),
+        ("up", unreadable("..", leaves), Some(OpenFault::Escapes)),
         (
-            "out-and-back",
-            unreadable("d/../../001-feature/d/real.md", leaves),
+            "out-and-back-to-nothing",
+            unreadable("../001-feature/nothing", dangling),
+            Some(OpenFault::Gone),
+        ),
+        (
+            "out-and-back-to-file-as-directory",
+            unreadable("../001-feature/d/real.md/", dangling),
+            Some(OpenFault::Gone),
+        ),
+        (
+            "out-loop",
+            unreadable("../001-feature/out-loop", "symbolic links form a loop"),
+            Some(OpenFault::Loop),
+        ),
+        (
+            "out-and-back-to-fifo",
+            unreadable("../001-feature/pipe", "special file: fifo"),
+            Some(OpenFault::Special(super::super::FileKind::Fifo)),
+        ),
+        ("back-and-out", unreadable("../001-feature/../secret", leaves), Some(OpenFault::Escapes)),
+        (
+            "up-to-sibling-with-same-prefix",
+            unreadable("../001-feature-2/f", leaves),
+            Some(OpenFault::Escapes),
+        ),
+        (
+            "through-another-name",
+            unreadable("../alias/d/real.md", leaves),
+            Some(OpenFault::Escapes),
+        ),
+        (
+            "through-a-sibling",
+            unreadable("../001-feature-2/../001-feature/d/real.md", leaves),
             Some(OpenFault::Escapes),
         ),
         (
@@ -109,7 +166,7 @@ fn every_kind_of_link() {
             assert_eq!(refused.err(), Some(OpenFault::Loop), "{name}");
         }
     }
-    for name in ["to-directory", "to-root"] {
+    for name in ["to-directory", "to-root", "out-and-back-to-root"] {
         assert_eq!(kit.ignored().get(name), Some(&IgnoredBy::SymlinkedDirectory), "{name}");
         assert_eq!(kit.row(name), "no row");
     }
@@ -119,6 +176,40 @@ fn every_kind_of_link() {
     kit.write(".hidden/h.md", "hidden, changed");
     kit.touch(&[".hidden/h.md"]);
     assert_eq!(kit.row("to-hidden"), text("hidden, changed"));
+}
+
+#[test]
+fn a_link_out_and_back_is_brought_up_to_date_like_any_other() {
+    let mut kit = Kit::new();
+    kit.write("spec.md", "one");
+    kit.link("../001-feature/spec.md", "x.md");
+    kit.link("../001-feature/.hidden/h.md", "y.md");
+    kit.full();
+    assert_eq!(kit.row("x.md"), text("one"));
+    kit.write("spec.md", "another");
+    kit.write(".hidden/h.md", "hidden");
+    kit.touch(&["spec.md", ".hidden"]);
+    assert_eq!((kit.row("x.md"), kit.row("y.md")), (text("another"), text("hidden")));
+    kit.check_against_fresh("target written");
+    fs::remove_file(kit.at("spec.md")).expect("removed");
+    kit.touch(&["spec.md"]);
+    assert!(kit.row("x.md").contains("dangling"), "{}", kit.row("x.md"));
+    kit.check_against_fresh("target removed");
+}
+
+#[test]
+fn a_feature_opened_by_another_name_has_two_ways_back() {
+    let kit = Kit::new();
+    kit.write("real.md", "real");
+    kit.link(&kit.root, "../alias");
+    let alias = kit.root.with_file_name("alias");
+    kit.link(alias.join("real.md"), "absolute-by-alias");
+    kit.link("../alias/real.md", "by-alias");
+    kit.link("../001-feature/real.md", "by-name");
+    let dir = FeatureDir::open(&alias).expect("opens");
+    for name in ["absolute-by-alias", "by-alias", "by-name"] {
+        assert_eq!(opened(&dir, name), Ok(b"real".to_vec()), "{name}");
+    }
 }
 
 #[test]
@@ -227,6 +318,7 @@ fn a_file_swapped_with_a_link_to_the_outside_never_leaks() {
     fs::write(kit.outside.path().join("secrets/f.md"), canary).expect("written");
     kit.write("f.md", "file");
     kit.write("d/f.md", "file");
+    kit.link("../001-feature/d/f.md", "out-and-back");
     let (stop, swaps) = (AtomicBool::new(false), AtomicU64::new(0));
     let (root, outside) = (kit.root.clone(), kit.outside.path().to_owned());
     std::thread::scope(|scope| {
@@ -260,7 +352,7 @@ fn a_file_swapped_with_a_link_to_the_outside_never_leaks() {
             };
             let rows = kit.rows();
             assert!(rows.values().all(|row| *row != leaked), "{rows:?}");
-            for name in ["f.md", "d/f.md"] {
+            for name in ["f.md", "d/f.md", "out-and-back"] {
                 let answers =
                     [dir.open_file(&path(name)), dir.open_by_walking(&path(name), Links::Follow)];
                 for opened in answers.into_iter().flatten() {

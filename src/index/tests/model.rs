@@ -110,9 +110,10 @@ impl Model {
             }
             9 => {
                 let up = "../".repeat(one.matches('/').count());
-                let target = match self.random.below(5) {
+                let target = match self.random.below(6) {
                     0 => "../outside".to_owned(),
                     1 => self.kit.at(&two).display().to_string(),
+                    2 => format!("{up}../001-feature/{two}"),
                     _ => format!("{up}{two}"),
                 };
                 std::os::unix::fs::symlink(target, &from)
