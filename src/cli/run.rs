@@ -23,10 +23,6 @@ pub(super) fn run(args: RunArgs, context: &mut Context) -> Result<Verdict, CliEr
     end(host)
 }
 
-/// What the library that watches says of paths that come and go is no news, since a scan
-/// decides, and it names the user's directories. A filter that names it has precedence.
-const QUIET: &str = "notify=off,notify_debouncer_full=off";
-
 /// Sends the log to stderr.
 pub(super) fn start_log(listen: &ListenArgs) -> Result<(), CliError> {
     let configured = || {
@@ -38,7 +34,9 @@ pub(super) fn start_log(listen: &ListenArgs) -> Result<(), CliError> {
         Config::load(&file).ok()?.log
     };
     let directives = listen.log.clone().or_else(configured).unwrap_or_else(|| "info".to_owned());
-    let filter = EnvFilter::try_new(format!("{QUIET},{directives}")).map_err(|error| {
+    // What the watcher's crate warns of is met by design, and would name absolute paths.
+    let quiet = if directives.contains("notify") { "" } else { ",notify=error" };
+    let filter = EnvFilter::try_new(format!("{directives}{quiet}")).map_err(|error| {
         CliError::new(ErrorKind::Usage, format!("{directives:?} is no log filter"))
             .because(error)
             .hint("use error, warn, info, debug or trace, or directives such as info,dossierd::watch=debug")

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use super::emission::{self, Emitted, Extent};
 use super::identities::ProjectLoader;
-use super::journal::Order;
+use super::order::Order;
 use super::root::path_id;
 use super::view::{ScanCost, StoreState};
 use crate::dossier::log_state::LogState;

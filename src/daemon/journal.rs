@@ -18,58 +18,15 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::emission::Emitted;
 use super::feed::{Feed, LoggedEvent};
+use super::order::{Order, Report};
 use super::sequence::EventIds;
-use super::view::FeatureView;
+use super::snapshot_file::SnapshotFile;
 use crate::dossier::emit::seal;
-use crate::store::{DossierDir, EventLog, LamportClock, LogEvent, StoreError};
+use crate::store::{EventLog, LamportClock, LogEvent, StoreError};
 
 /// First pause after a failed write; doubled up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(5);
-
-/// The file that has the last snapshot.
-pub(super) const SNAPSHOT_FILE: &str = "snapshot-latest.json";
-
-/// What the loop orders.
-pub(super) enum Order {
-    /// From now on this feature's events go to this log, which has ids and clocks up to
-    /// these.
-    Open {
-        feature: String,
-        log: Box<EventLog>,
-        last_event_id: Option<String>,
-        last_clock: u64,
-        /// Bytes of the full scan that its active segment begins with.
-        opening: u64,
-    },
-    /// This feature's log could not be opened: its events cannot be kept.
-    NoLog { feature: String, message: String },
-    /// Append these events; `ticket` is given back when they are durable.
-    Append { feature: String, emitted: Emitted, ticket: u64 },
-    /// Replace the snapshot file, some time after the log.
-    Snapshot { view: Arc<FeatureView>, place: DossierDir },
-    /// Write what waits, let go of the log, and forget the feature.
-    Close { feature: String },
-    /// Write what waits, and end.
-    Stop,
-}
-
-/// What the journal reports.
-#[derive(Debug)]
-pub(super) enum Report {
-    /// Everything up to these tickets is durable.
-    Durable { tickets: Vec<u64> },
-    /// It could not be written; it is tried again.
-    Failing { feature: String, tickets: Vec<u64>, message: String },
-    /// What could not be written is written, log and snapshot.
-    Recovered { feature: String },
-    /// The log has lost what it said: everything is to be written again.
-    LogLost { feature: String, what: String },
-    /// The log of a forgotten feature is closed: somebody else may open it.
-    Closed { feature: String },
-    /// The active segment is large enough: the next events should begin a new one.
-    RotationWanted { feature: String },
-}
 
 /// One sealed batch.
 struct Sealed {
@@ -87,7 +44,7 @@ struct Line {
     /// Appended, but not yet durable.
     unsynced: Vec<LoggedEvent>,
     tickets: Vec<u64>,
-    snapshot: Option<(Arc<FeatureView>, DossierDir)>,
+    snapshot: SnapshotFile,
     /// Everything is to be written again; changes are of no use until then.
     lost: bool,
     /// Bytes of the full scan that the active segment begins with.
@@ -143,7 +100,7 @@ impl Journal {
             while let Ok(order) = self.orders.try_recv() {
                 stop |= self.take(order);
             }
-            self.write_all();
+            self.write_all(stop);
             if stop {
                 break;
             }
@@ -155,7 +112,10 @@ impl Journal {
 
     /// The next order; `None` when it is time to try again.
     fn next(&self) -> Option<Order> {
-        let Some((at, _)) = self.pause else {
+        let retry = self.pause.map(|(at, _)| at);
+        let snapshots = self.lines.values().filter_map(|line| line.snapshot.due());
+        // While a pause is on, nothing is tried before it ends.
+        let Some(at) = retry.or_else(|| snapshots.min()) else {
             return Some(self.orders.recv().unwrap_or(Order::Stop));
         };
         match self.orders.recv_deadline(at) {
@@ -191,7 +151,7 @@ impl Journal {
             }
             Order::Snapshot { view, place } => {
                 let line = self.lines.entry(view.id.clone()).or_default();
-                line.snapshot = Some((view, place));
+                line.snapshot.put(view, place);
             }
             Order::Close { feature } => self.lines.entry(feature).or_default().closing = true,
             Order::Stop => return true,
@@ -200,14 +160,14 @@ impl Journal {
     }
 
     /// Tries to write everything that waits, unless a pause is on.
-    fn write_all(&mut self) {
+    fn write_all(&mut self, stopping: bool) {
         let paused = self.pause.is_some_and(|(at, _)| Instant::now() < at);
         // What is to be closed gets its last attempt at once, whatever pause is on.
-        let waiting = self.lines.iter().filter(|(_, line)| line.closing || !paused);
+        let waiting = self.lines.iter().filter(|(_, line)| line.closing || stopping || !paused);
         let waiting: Vec<String> = waiting.map(|(feature, _)| feature.clone()).collect();
         let mut failed = false;
         for feature in waiting {
-            failed |= !self.write_feature(&feature);
+            failed |= !self.write_feature(&feature, stopping);
         }
         self.close_all();
         if paused {
@@ -238,9 +198,11 @@ impl Journal {
     }
 
     /// Writes what waits for one feature; false if it has to be tried again.
-    fn write_feature(&mut self, feature: &str) -> bool {
+    fn write_feature(&mut self, feature: &str, stopping: bool) -> bool {
         let Some(mut line) = self.lines.remove(feature) else { return true };
-        let result = self.write_log(feature, &mut line).and_then(|()| write_snapshot(&mut line));
+        let result = self
+            .write_log(feature, &mut line)
+            .and_then(|()| line.snapshot.write(line.closing || stopping));
         let ok = match result {
             Ok(()) => {
                 if std::mem::take(&mut line.failing) {
@@ -250,8 +212,9 @@ impl Journal {
             }
             Err(error) => {
                 let message = describe(&error);
-                tracing::error!(feature, error = %message, "the log cannot be written; trying again");
-                line.failing = true;
+                if !std::mem::replace(&mut line.failing, true) {
+                    tracing::error!(feature, error = %message, "the log cannot be written; trying again until it can");
+                }
                 (self.report)(Report::Failing {
                     feature: feature.to_owned(),
                     // Those who wait get their answer now, and only this one.
@@ -267,7 +230,7 @@ impl Journal {
 
     fn write_log(&mut self, feature: &str, line: &mut Line) -> Result<(), StoreError> {
         if line.unsealed.is_empty() && line.sealed.is_empty() && line.unsynced.is_empty() {
-            self.give_back(feature, line);
+            self.give_back(line);
             return Ok(());
         }
         let Some(mut log) = line.log.take() else {
@@ -327,7 +290,7 @@ impl Journal {
             self.sync(log, &mut line.unsynced)?;
         }
         self.sync(log, &mut line.unsynced)?;
-        self.give_back(feature, line);
+        self.give_back(line);
         // A segment begins with everything: where that alone is large, it has to have grown
         // as much again, or each segment would be full at once.
         let has_grown = log.end().is_some_and(|end| end.offset >= 2 * line.opening);
@@ -399,20 +362,12 @@ impl Journal {
     }
 
     /// Tells the loop that everything it ordered for this feature is durable.
-    fn give_back(&self, feature: &str, line: &mut Line) {
+    fn give_back(&self, line: &mut Line) {
         if !line.lost && !line.tickets.is_empty() {
             let tickets = std::mem::take(&mut line.tickets);
             (self.report)(Report::Durable { tickets });
         }
     }
-}
-
-fn write_snapshot(line: &mut Line) -> Result<(), StoreError> {
-    if let Some((view, place)) = &line.snapshot {
-        place.replace(SNAPSHOT_FILE, &view.snapshot().to_json())?;
-        line.snapshot = None;
-    }
-    Ok(())
 }
 
 /// The error and what to do about it.

@@ -105,12 +105,31 @@ pub(super) fn view<'a>(
     let roots = roots
         .iter()
         .map(|root| {
-            let own = features.clone().filter(|f| f.root_id == root.registered.id);
-            Arc::new(root_view(root, own.filter(|f| f.view.is_some()).count()))
+            let own = || features.clone().filter(|f| f.root_id == root.registered.id);
+            let mut view = root_view(root, own().filter(|f| f.view.is_some()).count());
+            if view.watch == WatchState::Live {
+                view.watch = coverage(own());
+            }
+            Arc::new(view)
         })
         .collect();
     let views = features.filter_map(|f| Some((f.at.id.clone(), Arc::clone(f.view.as_ref()?))));
     View { roots, features: views.collect(), health, generation }
+}
+
+/// A root is watched as well as all its features are.
+fn coverage<'a>(features: impl Iterator<Item = &'a Feature>) -> WatchState {
+    let (mut all, mut first) = (0, None);
+    for feature in features {
+        if let WatchState::Partial { unwatched, reason } = &feature.watch {
+            all += unwatched;
+            first.get_or_insert(reason);
+        }
+    }
+    first.map_or(WatchState::Live, |reason| WatchState::Partial {
+        unwatched: all,
+        reason: reason.clone(),
+    })
 }
 
 /// One root, as published.

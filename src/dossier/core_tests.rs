@@ -273,7 +273,6 @@ fn a_rename_supersedes_and_a_removal_is_in_the_snapshot() {
         r#""supersedes":{"mission_type":"software-dev","path":"kitty-specs/001-x/a.md""#
     ));
     assert!(text(1).contains(r#""removed_paths":"[]""#));
-    let mut log = log;
     assert_eq!(log.write(&dossier(&[META, SPEC], None), false), 1);
     let last = String::from_utf8_lossy(log.lines.last().expect("a line")).into_owned();
     assert!(last.contains(r#""removed_paths":"[\"kitty-specs/001-x/b.md\"]""#), "{last}");

@@ -45,8 +45,8 @@ fn run(seed: u64) {
     }
     // What is known after a restart is the same, and nothing is written for it.
     let mut bench = bench;
-    let lines = log_sizes(&bench);
     bench.stop();
+    let lines = log_sizes(&bench);
     bench.start();
     check(&bench, seed, operations, &history);
     assert_eq!(log_sizes(&bench), lines, "seed {seed}: an unchanged restart writes nothing");

@@ -16,7 +16,7 @@ use dossierd::daemon::{Daemon, Ending, Setup};
 use dossierd::store::Home;
 
 /// How long anything may take before a test fails.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The type of snapshot events.
 pub(crate) const SNAPSHOT: &str = "MissionDossierSnapshotComputed";

@@ -7,7 +7,7 @@ use crate::cli::wire::SyncStatus;
 pub fn sync(status: &SyncStatus) -> Page {
     if !status.configured {
         return Page::from(Line::plain(
-            "delivery is not configured; set `sync` in config.yaml to switch it on",
+            "no sink is configured: this version keeps all events in the logs of their features",
         ));
     }
     let mut page = Page::from(match status.paused {

@@ -8,7 +8,7 @@ use crate::daemon::command::CommandError;
 use crate::daemon::emission::Extent;
 use crate::daemon::feature::{Waiting, answer, refuse};
 use crate::daemon::job::{Job, JobResult, SurveyResult};
-use crate::daemon::journal::{Order, Report};
+use crate::daemon::order::{Order, Report};
 use crate::daemon::publish;
 use crate::daemon::view::{ScanCost, WatchState};
 use crate::index::RootFault;
