@@ -50,7 +50,10 @@ fn place() -> Place {
 fn is_printable(what: &str, text: &str) {
     for (number, line) in text.lines().enumerate() {
         assert!(!line.starts_with("INJECTED"), "{what}, line {number}: {line:?}");
-        assert!(!line.starts_with("::error::INJECTED"), "{what}, line {number}: {line:?}");
+        assert!(
+            !line.trim_start().starts_with("::error::INJECTED"),
+            "{what}, line {number}: {line:?}"
+        );
         for c in line.chars() {
             let bidi =
                 ('\u{202a}'..='\u{202e}').contains(&c) || ('\u{2066}'..='\u{2069}').contains(&c);
@@ -80,6 +83,13 @@ fn output_for_people_is_printable() {
         (0, &["baseline", "show", &id]),
         (0, &["events", &id]),
         (0, &["step", "show", &id]),
+        (
+            0,
+            &[
+                "explain",
+                "project/kitty-specs/evil\nINJECTED\u{1b}[31m\u{202e}slug/::error::INJECTED.md",
+            ],
+        ),
         (0, &["scan", "project"]),
         (1, &["check", "project"]),
         (1, &["check", "project", "--format", "github"]),

@@ -111,7 +111,9 @@ pub(super) fn junit(checked: &[Checked]) -> Result<Vec<u8>, CliError> {
                     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
                     let all: Vec<String> = failing.iter().map(|f| printable(&f.message)).collect();
                     status.set_message(all[0].clone());
-                    status.set_description(all.join("\n"));
+                    // A line that began with a name could be a command to a CI system.
+                    let listed: Vec<String> = all.iter().map(|one| format!("- {one}")).collect();
+                    status.set_description(listed.join("\n"));
                     status
                 }
             };

@@ -102,6 +102,11 @@ impl Line {
             }
         }
         out.truncate(start + out[start..].trim_end_matches(' ').len());
+        // CI systems obey lines that begin like this, and a name of a file can.
+        let first = start + out[start..].len() - out[start..].trim_start().len();
+        if out[first..].starts_with("::") {
+            out.replace_range(first..=first, "\\u{3a}");
+        }
         out.push('\n');
     }
 }
@@ -173,6 +178,15 @@ mod tests {
         let page = Page::from(line);
         assert_eq!(page.to_text(false), "✗ drifted  a\\u{1b}[0mb\n");
         assert_eq!(page.to_text(true), "\x1b[31m✗ drifted\x1b[0m  a\\u{1b}[0mb\n");
+    }
+
+    #[test]
+    fn no_name_begins_a_line_as_a_command_of_a_ci_system() {
+        for indent in ["", "  "] {
+            let line = Line::plain(indent).text("::error::a");
+            assert_eq!(Page::from(line).to_text(false), format!("{indent}\\u{{3a}}:error::a\n"));
+        }
+        assert_eq!(Page::from(Line::plain("a ::b")).to_text(false), "a ::b\n");
     }
 
     #[test]
