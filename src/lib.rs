@@ -1,28 +1,28 @@
 //! dossierd: a per-user daemon that keeps the dossier of every mission.
 //!
-//! ARCHITECTURE.md is the map. In one line a module:
+//! ARCHITECTURE.md is the map; each module says at its top what it is for.
 
-/// Transport-free requests and responses: router, resources, wire types.
+// Transport-free requests and responses: router, resources, wire types.
 pub mod api;
-/// The command line: one file per command.
+// The command line: one file per command.
 pub mod cli;
-/// The loop that owns all mutable state, and the views it publishes.
+// The loop that owns all mutable state, and the views it publishes.
 pub mod daemon;
-/// The pure core: values and functions over values, no clock, no disk.
+// The pure core: values and functions over values, no clock, no disk.
 pub mod dossier;
-/// The running program: the daemon, the API and the listeners, put together.
+// The running program: the daemon, the API and the listeners, put together.
 pub mod host;
-/// From disk to facts: walk, read, hash, cache, incremental re-index.
+// From disk to facts: walk, read, hash, cache, incremental re-index.
 pub mod index;
-/// The little that differs between operating systems.
+// The little that differs between operating systems.
 pub mod platform;
-/// What a project says of itself: root, identity, git, missions.
+// What a project says of itself: root, identity, git, missions.
 pub mod project;
-/// hyper over TCP and Unix sockets: guards, limits, streams.
+// hyper over TCP and Unix sockets: guards, limits, streams.
 pub mod server;
-/// Durable files: atomic replace, event log, snapshots, baselines.
+// Durable files: atomic replace, event log, snapshots, baselines.
 pub mod store;
-/// One feature from disk to judgement: scan, assemble, find the baseline, compare.
+// One feature from disk to judgement: scan, assemble, find the baseline, compare.
 pub mod survey;
-/// File-system events as hints: back-end, dirty set, settling, cookies.
+// File-system events as hints: back-end, dirty set, settling, cookies.
 pub mod watch;
