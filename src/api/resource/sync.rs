@@ -26,7 +26,6 @@ pub(in crate::api) async fn status(api: &Api, call: &Call) -> Result<Response, P
 /// Pause, resume and flush have nothing to act on.
 pub(in crate::api) async fn refuse(_: &Api, call: &Call) -> Result<Response, Problem> {
     call.members(&[])?;
-    let detail =
-        "no sink is configured: this version keeps all events in the logs of their features";
+    let detail = "delivery is not configured: all events stay in the logs of their features";
     Err(Code::SyncNotConfigured.problem(detail))
 }

@@ -7,7 +7,7 @@ use crate::cli::wire::SyncStatus;
 pub fn sync(status: &SyncStatus) -> Page {
     if !status.configured {
         return Page::from(Line::plain(
-            "no sink is configured: this version keeps all events in the logs of their features",
+            "delivery is not configured: all events stay in the logs of their features",
         ));
     }
     let mut page = Page::from(match status.paused {

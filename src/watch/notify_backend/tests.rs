@@ -60,7 +60,12 @@ impl Bench {
         let cookie = self.cookies.issue().expect("a cookie");
         let mut all = Batch::default();
         wait_for(&self.dirty, cookie, |batch| {
-            all.marks.extend(batch.marks);
+            for (path, kind) in batch.marks {
+                let known = all.marks.entry(path).or_default();
+                known.deep |= kind.deep;
+                known.ready |= kind.ready;
+                known.maybe_dir |= kind.maybe_dir;
+            }
             all.root_hints.extend(batch.root_hints);
             all.overflow = all.overflow.take().or(batch.overflow);
         });
