@@ -30,12 +30,12 @@ impl SnapshotFile {
     /// This is what it should say.
     pub(super) fn put(&mut self, view: Arc<FeatureView>, place: DossierDir) {
         self.waiting = Some((view, place));
+        self.not_before.get_or_insert_with(Instant::now);
     }
 
     /// When it is to be written, if it is.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.waiting.as_ref()?;
-        Some(self.not_before.unwrap_or_else(Instant::now))
+        self.waiting.as_ref().and(self.not_before)
     }
 
     /// Writes it if it is due, or in any case if `at_once`.
