@@ -41,30 +41,38 @@ fn run(seed: u64) {
         operations += burst;
         history = first.take_done();
         history.extend(second.take_done().into_iter().map(|what| format!("  beside: {what}")));
-        check(&bench, seed, operations, &history);
+        let slugs = check(&bench, seed, operations, &history);
+        check_departed(&bench, &slugs, &|| format!("seed {seed}: {history:#?}"));
     }
     // What is known after a restart is the same, and nothing is written for it.
     let mut bench = bench;
+    // Compared while it is stopped, when everything is written.
     bench.stop();
-    let lines = log_sizes(&bench);
+    let sizes = log_sizes(&bench);
     bench.start();
     check(&bench, seed, operations, &history);
-    assert_eq!(log_sizes(&bench), lines, "seed {seed}: an unchanged restart writes nothing");
+    bench.stop();
+    assert_eq!(log_sizes(&bench), sizes, "seed {seed}: an unchanged restart writes nothing");
+    // What happens while it is down is found at the start.
+    for _ in 0..2 {
+        (0..15).for_each(|_| first.operate());
+        history = first.take_done();
+        bench.start();
+        check(&bench, seed, operations, &history);
+        bench.stop();
+    }
 }
 
 /// Sizes of all logs.
 fn log_sizes(bench: &Bench) -> BTreeMap<std::path::PathBuf, u64> {
     let dossiers = bench.project().join(".kittify/dossiers");
     let listed = std::fs::read_dir(dossiers).into_iter().flatten().flatten();
-    listed
-        .filter_map(|entry| {
-            let log = entry.path().join("events.jsonl");
-            Some((log.clone(), std::fs::metadata(log).ok()?.len()))
-        })
-        .collect()
+    let files = listed.flat_map(|entry| std::fs::read_dir(entry.path()).into_iter().flatten());
+    let logs = files.flatten().filter(|f| f.file_name().to_string_lossy().starts_with("events"));
+    logs.map(|file| (file.path(), file.metadata().expect("is there").len())).collect()
 }
 
-fn check(bench: &Bench, seed: u64, operations: usize, history: &[String]) {
+fn check(bench: &Bench, seed: u64, operations: usize, history: &[String]) -> Vec<String> {
     let began = Instant::now();
     bench.fresh_all();
     let context = || {
@@ -98,7 +106,7 @@ fn check(bench: &Bench, seed: u64, operations: usize, history: &[String]) {
         let found = differences(ours, &theirs[slug]);
         assert!(found.is_empty(), "{slug}: {}\n{}", found.join("\n"), context());
     }
-    check_departed(bench, &slugs(&ours), &context);
+    slugs(&ours)
 }
 
 /// The logs of features that are gone say that everything is removed.
