@@ -3,12 +3,16 @@
 //! Depth is bounded before anything is parsed, so that no crafted nesting costs stack or
 //! time. How large a body may be is left to the transport.
 
+use std::path::PathBuf;
+
 use http::{HeaderMap, header};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::code::{Code, quoted};
 use super::problem::Problem;
 use super::query::bad_parameter;
+use crate::platform::LosslessPath;
 
 /// Deepest nesting of arrays and objects.
 const MAX_DEPTH: usize = 32;
@@ -64,6 +68,17 @@ impl JsonBody {
     /// A member that is text and has to be there.
     pub(super) fn needed_text(&self, name: &str) -> Result<String, Problem> {
         self.text(name)?.ok_or_else(|| bad_parameter(name, format!("the member {name} is needed")))
+    }
+
+    /// A member that is a path, as text or as an array of bytes, and has to be there.
+    pub(super) fn needed_path(&self, name: &str) -> Result<PathBuf, Problem> {
+        let Some(value) = self.0.get(name).filter(|value| !value.is_null()) else {
+            return Err(bad_parameter(name, format!("the member {name} is needed")));
+        };
+        let path = LosslessPath::deserialize(value);
+        path.map(|path| path.0).map_err(|_| {
+            bad_parameter(name, format!("{name} has to be text, or an array of bytes"))
+        })
     }
 
     /// A member that is `true`, `false`, absent or `null`.

@@ -12,7 +12,8 @@ use super::error::{CliError, ErrorKind};
 use super::output::Output;
 use super::problem::{Candidate, ambiguous};
 use super::route::Route;
-use super::wire::{FeatureRow, Features, Root, WirePath};
+use super::wire::{FeatureRow, Features, Root};
+use crate::platform::LosslessPath;
 
 /// Asks what is registered, and notes on stderr when the daemon has another version.
 pub fn features(client: &Client, output: &mut Output) -> Result<Features, CliError> {
@@ -177,7 +178,7 @@ pub fn root_id(typed: &Path, known: &Features) -> Result<String, CliError> {
 }
 
 fn path_of(root: &Root) -> Option<&PathBuf> {
-    root.path.as_ref().map(|WirePath(path)| path)
+    root.path.as_ref().map(|LosslessPath(path)| path)
 }
 
 fn several_roots(typed: &Path, roots: &[&Root]) -> CliError {

@@ -10,9 +10,9 @@ use uuid::Uuid;
 use super::atomic;
 use super::document;
 use super::error::{At, StoreError};
-use super::registry::StoredPath;
 use crate::dossier::Digest;
 use crate::platform::Dir;
+use crate::platform::LosslessPath;
 
 const VERSION: u64 = 1;
 const LIMIT: u64 = 64 * 1024;
@@ -33,7 +33,7 @@ pub struct ProjectIdentity {
 struct File {
     schema_version: u64,
     /// Whose identity it is: the file's name is only a digest of it.
-    project_path: StoredPath,
+    project_path: LosslessPath,
     project_uuid: Uuid,
     project_slug: String,
     node_id: String,
@@ -83,7 +83,7 @@ impl IdentityFile {
         let path = self.dir.join(&name);
         let file = File {
             schema_version: VERSION,
-            project_path: StoredPath(project.to_path_buf()),
+            project_path: LosslessPath(project.to_path_buf()),
             project_uuid: identity.project_uuid,
             project_slug: identity.project_slug.clone(),
             node_id: identity.node_id.clone(),

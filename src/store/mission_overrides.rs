@@ -16,9 +16,9 @@ use super::atomic;
 use super::document;
 use super::dossier_dir::project_id;
 use super::error::{At, StoreError};
-use super::registry::StoredPath;
 use crate::dossier::definition::OverrideTexts;
 use crate::platform::Dir;
+use crate::platform::LosslessPath;
 
 const VERSION: u64 = 1;
 const KIND: &str = "file of mission overrides";
@@ -31,7 +31,7 @@ pub type Overrides = BTreeMap<String, Arc<OverrideTexts>>;
 #[derive(Serialize)]
 struct Written<'a> {
     schema_version: u64,
-    project_path: StoredPath,
+    project_path: LosslessPath,
     overrides: BTreeMap<&'a str, &'a OverrideTexts>,
 }
 
@@ -41,7 +41,7 @@ struct Read {
     #[allow(dead_code, reason = "it is looked at before the rest is")]
     schema_version: u64,
     /// Whose overrides they are: the file's name is only a digest of it.
-    project_path: StoredPath,
+    project_path: LosslessPath,
     overrides: BTreeMap<String, OverrideTexts>,
 }
 
@@ -83,7 +83,7 @@ impl MissionOverridesFile {
         }
         let file = Written {
             schema_version: VERSION,
-            project_path: StoredPath(project.to_path_buf()),
+            project_path: LosslessPath(project.to_path_buf()),
             overrides: overrides.iter().map(|(name, texts)| (name.as_str(), &**texts)).collect(),
         };
         let bytes = document::render(&file, &path)?;

@@ -6,48 +6,18 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::atomic;
 use super::document;
 use super::error::{At, StoreError};
 use crate::dossier::Timestamp;
-use crate::platform::access;
+use crate::platform::LosslessPath;
 
 const VERSION: u64 = 1;
 const KIND: &str = "registry";
 /// 256 roots with a thousand steps each stay far below.
 const LIMIT: u64 = 16 * 1024 * 1024;
-
-/// A path in JSON without loss: text when it is UTF-8, else an array of its bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct StoredPath(pub PathBuf);
-
-impl Serialize for StoredPath {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0.to_str() {
-            Some(text) => serializer.serialize_str(text),
-            None => self.0.as_os_str().as_encoded_bytes().serialize(serializer),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for StoredPath {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Form {
-            Text(String),
-            Bytes(Vec<u8>),
-        }
-        match Form::deserialize(deserializer)? {
-            Form::Text(text) => Ok(Self(text.into())),
-            Form::Bytes(bytes) => access::path_from_bytes(bytes)
-                .map(Self)
-                .ok_or_else(|| serde::de::Error::custom("these bytes are no path on this system")),
-        }
-    }
-}
 
 /// What a root is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,7 +36,7 @@ pub struct RegisteredRoot {
     /// Opaque, unique in the registry.
     pub id: String,
     /// Where it is; absolute.
-    pub path: StoredPath,
+    pub path: LosslessPath,
     /// What it is.
     pub kind: RootKind,
     /// The mission type that registration stated.
@@ -161,7 +131,7 @@ impl RegistryFile {
         let invalid =
             |problem| Err(StoreError::Invalid { path: self.path.clone(), kind: KIND, problem });
         let (mut ids, mut paths) = (HashSet::new(), HashSet::new());
-        for RegisteredRoot { id, path: StoredPath(path), .. } in roots {
+        for RegisteredRoot { id, path: LosslessPath(path), .. } in roots {
             if id.is_empty() || !ids.insert(id) {
                 return invalid(format!("the id {id:?} is empty or given twice"));
             }
@@ -190,7 +160,7 @@ mod tests {
     fn root(id: &str, path: impl Into<PathBuf>) -> RegisteredRoot {
         RegisteredRoot {
             id: id.to_owned(),
-            path: StoredPath(path.into()),
+            path: LosslessPath(path.into()),
             kind: RootKind::Project,
             mission_type: None,
             steps: BTreeMap::new(),
@@ -223,7 +193,7 @@ mod tests {
     #[test]
     fn a_path_that_is_not_text_keeps_its_bytes() {
         let (_tmp, file) = file();
-        let path = access::path_from_bytes(b"/p/\xff".to_vec()).unwrap();
+        let path = crate::platform::access::path_from_bytes(b"/p/\xff".to_vec()).unwrap();
         let registry = Registry { roots: vec![root("a", path)] };
         file.save(&registry).unwrap();
         assert_eq!(file.load().unwrap(), registry);

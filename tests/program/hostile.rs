@@ -168,3 +168,21 @@ fn tail_prints_one_line_for_each_event() {
     assert_eq!(lines.iter().next(), None, "more lines than events");
     daemon.stop();
 }
+
+#[test]
+fn a_directory_whose_name_is_no_text_is_registered_selected_and_removed() {
+    let place = Place::new();
+    let daemon = place.start();
+    let dir = place.path().join(OsString::from_vec(b"lone-\xff".to_vec()));
+    fs::create_dir(&dir).expect("made");
+    fs::write(dir.join("spec.md"), "# Spec\n").expect("written");
+    place.run_in(&dir, &["add", "."]).fine();
+    let list = place.run(&["list", "--json"]).json();
+    assert_eq!(list["features"][0]["slug"], "lone-%FF");
+    assert!(list["roots"][0]["path"].is_array(), "bytes, since text would lose them: {list}");
+    let status = place.run_in(&dir, &["status", ".", "--json"]).json();
+    assert_eq!(status["artifact_counts"]["optional_present"], 1);
+    place.run_in(&dir, &["remove", "."]).fine();
+    assert_eq!(place.run(&["list", "--json"]).json()["features"], serde_json::json!([]));
+    daemon.stop();
+}

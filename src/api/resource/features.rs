@@ -1,7 +1,6 @@
 //! `/api/features`: registered roots and their features; register, unregister, rescan,
 //! set the step.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -25,6 +24,7 @@ use crate::dossier::Timestamp;
 use crate::dossier::completeness::CompletenessStatus;
 use crate::dossier::drift::{ParityStatus, Severity};
 use crate::dossier::record::StepSource;
+use crate::platform::LosslessPath;
 
 #[derive(Serialize)]
 struct Listing<'a> {
@@ -48,7 +48,7 @@ struct RootRow<'a> {
     added_at: &'a str,
     features: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<String>,
+    path: Option<LosslessPath>,
 }
 
 #[derive(Serialize)]
@@ -73,7 +73,7 @@ struct FeatureRow<'a> {
     computed_at: Timestamp,
     generation: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    dir: Option<String>,
+    dir: Option<LosslessPath>,
 }
 
 pub(in crate::api) async fn list(api: &Api, call: &Call) -> Result<Response, Problem> {
@@ -88,13 +88,13 @@ pub(in crate::api) async fn list(api: &Api, call: &Call) -> Result<Response, Pro
 
 pub(in crate::api) async fn register(api: &Api, call: &Call) -> Result<Response, Problem> {
     let members = call.members(&["path", "mission_type", "step"])?;
-    let path = members.needed_text("path")?;
-    if !Path::new(&path).is_absolute() || path.contains('\0') {
-        let detail = format!("path is {}; send an absolute path", quoted(&path));
+    let path = members.needed_path("path")?;
+    if !path.is_absolute() || path.as_os_str().as_encoded_bytes().contains(&0) {
+        let detail = format!("path is {}; send an absolute path", quoted(&path.to_string_lossy()));
         return Err(bad_parameter("path", detail));
     }
     let (mission_type, step) = (members.text("mission_type")?, members.text("step")?);
-    let registered = api.handle.register(path.into(), mission_type, step).await;
+    let registered = api.handle.register(path, mission_type, step).await;
     let registered = registered.map_err(|error| command_problem(error, "path"))?;
     let privacy = Privacy::of_view(call.peer, &api.handle.view(), &api.places);
     let code = if registered.already { StatusCode::OK } else { StatusCode::CREATED };
@@ -176,7 +176,7 @@ fn root_row<'a>(root: &'a RootView, peer: Peer, privacy: &Privacy) -> RootRow<'a
         watch: watch(&root.watch, privacy),
         added_at: &root.added_at,
         features: root.features,
-        path: (peer == Peer::Local).then(|| root.path.to_string_lossy().into_owned()),
+        path: (peer == Peer::Local).then(|| LosslessPath(root.path.clone())),
     }
 }
 
@@ -214,6 +214,6 @@ fn feature_row<'a>(feature: &'a FeatureView, peer: Peer, privacy: &Privacy) -> F
         last_scanned_at: feature.last_scanned_at,
         computed_at: feature.computed_at,
         generation: feature.generation,
-        dir: (peer == Peer::Local).then(|| feature.dir.to_string_lossy().into_owned()),
+        dir: (peer == Peer::Local).then(|| LosslessPath(feature.dir.clone())),
     }
 }

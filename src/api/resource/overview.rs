@@ -19,6 +19,7 @@ use crate::dossier::drift::{ParityStatus, Severity};
 use crate::dossier::parity::TreeHash;
 use crate::dossier::record::{Counts, StepSource};
 use crate::dossier::{Digest, Timestamp};
+use crate::platform::LosslessPath;
 
 /// Version of this document.
 const SCHEMA_VERSION: u32 = 1;
@@ -56,7 +57,7 @@ struct Overview<'a> {
     generation: u64,
     schema_version: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    dir: Option<String>,
+    dir: Option<LosslessPath>,
 }
 
 /// How many differ; the drift resource names them.
@@ -142,7 +143,7 @@ fn render(api: &Api, feature: &FeatureView, peer: Peer) -> Bytes {
         snapshot_id: &feature.snapshot_id,
         generation: feature.generation,
         schema_version: SCHEMA_VERSION,
-        dir: (peer == Peer::Local).then(|| feature.dir.to_string_lossy().into_owned()),
+        dir: (peer == Peer::Local).then(|| LosslessPath(feature.dir.clone())),
     })
 }
 

@@ -8,7 +8,7 @@ fn row(id: &str, slug: &str, dir: &Path) -> FeatureRow {
         id: id.into(),
         slug: slug.into(),
         root_id: "r".into(),
-        dir: Some(WirePath(dir.to_path_buf())),
+        dir: Some(LosslessPath(dir.to_path_buf())),
         ..FeatureRow::default()
     }
 }

@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{Watch, WirePath};
+use super::Watch;
+use crate::platform::LosslessPath;
 
 /// GET `/api/features`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -31,7 +32,7 @@ pub struct Root {
     /// How many features it has.
     pub features: u64,
     /// Where it lies.
-    pub path: Option<WirePath>,
+    pub path: Option<LosslessPath>,
 }
 
 /// One feature in a list.
@@ -71,7 +72,7 @@ pub struct FeatureRow {
     /// When the last scan ended.
     pub last_scanned_at: Option<String>,
     /// Where it lies.
-    pub dir: Option<WirePath>,
+    pub dir: Option<LosslessPath>,
 }
 
 /// The daemon's own state.
