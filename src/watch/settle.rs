@@ -5,7 +5,8 @@
 //!
 //! A path whose writer is done is due at once. One that was only written to is due when
 //! it has been left alone for a moment, or has waited long enough. One that was taken
-//! again and again is hot, and waits longer, done or not, until it has been quiet.
+//! again and again is hot: it waits like that even when its writer says that it is done,
+//! until it has been quiet.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -24,11 +25,6 @@ pub struct SettlePolicy {
     pub hot_takes: usize,
     /// See `hot_takes`.
     pub hot_window: Duration,
-    /// `trailing` of a hot path: so short that each of many edits, one after the other, is
-    /// still seen soon.
-    pub hot_trailing: Duration,
-    /// `longest` of a hot path.
-    pub hot_longest: Duration,
     /// A hot path about which nothing was noted for so long is hot no more.
     pub hot_quiet: Duration,
 }
@@ -40,8 +36,6 @@ impl Default for SettlePolicy {
             longest: Duration::from_millis(500),
             hot_takes: 5,
             hot_window: Duration::from_secs(10),
-            hot_trailing: Duration::from_millis(100),
-            hot_longest: Duration::from_secs(2),
             hot_quiet: Duration::from_secs(10),
         }
     }
@@ -92,9 +86,8 @@ impl<K: Clone + Eq + Hash> Settler<K> {
         let ready_since = old.as_ref().and_then(|old| old.ready_since).or(ready.then_some(now));
         let policy = &self.policy;
         let due = match ready_since {
-            _ if hot => (now + policy.hot_trailing).min(first + policy.hot_longest),
-            Some(since) => since,
-            None => (now + policy.trailing).min(first + policy.longest),
+            Some(since) if !hot => since,
+            _ => (now + policy.trailing).min(first + policy.longest),
         };
         let slot = (due, self.next);
         self.next += 1;
@@ -254,7 +247,7 @@ mod tests {
         assert_eq!(bench.due(), Some(100));
         bench.take(100);
         bench.close(200);
-        assert_eq!(bench.due(), Some(300), "hot: 100 ms after the last");
+        assert_eq!(bench.due(), Some(250), "hot: 50 ms after the last");
     }
 
     #[test]
@@ -269,14 +262,14 @@ mod tests {
     }
 
     #[test]
-    fn hot_waits_for_quiet_but_two_seconds_at_most() {
+    fn hot_waits_for_quiet_but_half_a_second_at_most() {
         let mut bench = Bench::new();
         bench.heat_up(0);
-        for ms in (1000..3000).step_by(50) {
+        for ms in (1000..1500).step_by(25) {
             bench.close(ms);
-            assert_eq!(bench.due(), Some((ms + 100).min(3000)));
+            assert_eq!(bench.due(), Some((ms + 50).min(1500)));
         }
-        assert_eq!(bench.take(3000), 1);
+        assert_eq!(bench.take(1500), 1);
     }
 
     #[test]
@@ -284,13 +277,13 @@ mod tests {
         let mut bench = Bench::new();
         bench.heat_up(0);
         bench.close(10_004);
-        assert_eq!(bench.due(), Some(10_104), "9,999 ms after the last");
-        assert_eq!(bench.take(10_104), 1);
-        bench.close(20_103);
-        assert_eq!(bench.due(), Some(20_203), "still");
-        assert_eq!(bench.take(20_203), 1);
-        bench.close(30_203);
-        assert_eq!(bench.due(), Some(30_203), "10 s of quiet");
+        assert_eq!(bench.due(), Some(10_054), "9,999 ms after the last");
+        assert_eq!(bench.take(10_054), 1);
+        bench.close(20_053);
+        assert_eq!(bench.due(), Some(20_103), "still");
+        assert_eq!(bench.take(20_103), 1);
+        bench.close(30_103);
+        assert_eq!(bench.due(), Some(30_103), "10 s of quiet");
     }
 
     #[test]
