@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::code::{Code, quoted};
 use super::problem::Problem;
 use super::query::bad_parameter;
-use crate::platform::LosslessPath;
+use crate::dossier::LosslessPath;
 
 /// Deepest nesting of arrays and objects.
 const MAX_DEPTH: usize = 32;

@@ -13,7 +13,7 @@ use super::output::Output;
 use super::problem::{Candidate, ambiguous};
 use super::route::Route;
 use super::wire::{FeatureRow, Features, Root};
-use crate::platform::LosslessPath;
+use crate::dossier::LosslessPath;
 
 /// Asks what is registered, and notes on stderr when the daemon has another version.
 pub fn features(client: &Client, output: &mut Output) -> Result<Features, CliError> {

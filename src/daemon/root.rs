@@ -95,7 +95,7 @@ pub(super) fn registration(
     };
     RegisteredRoot {
         id: path_id("r", &path),
-        path: crate::platform::LosslessPath(path),
+        path: crate::dossier::LosslessPath(path),
         kind,
         mission_type,
         steps: std::collections::BTreeMap::new(),

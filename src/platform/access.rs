@@ -1,6 +1,6 @@
 //! File modes: what this process gives to new files, and lossless paths in JSON.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// From here on nothing this process makes is open to group or others (umask 077). Call it
 /// once, before any thread or file exists.
@@ -33,21 +33,6 @@ pub fn set_mode(file: &std::fs::File, mode: u32) -> std::io::Result<()> {
 #[cfg(not(unix))]
 pub fn set_mode(_file: &std::fs::File, _mode: u32) -> std::io::Result<()> {
     Ok(())
-}
-
-/// A path from the bytes that `Path::as_os_str().as_encoded_bytes()` gave; `None` if no
-/// path of this system can have them.
-#[cfg(unix)]
-pub fn path_from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
-    use std::os::unix::ffi::OsStringExt;
-    Some(std::ffi::OsString::from_vec(bytes).into())
-}
-
-/// A path from the bytes that `Path::as_os_str().as_encoded_bytes()` gave; `None` if no
-/// path of this system can have them.
-#[cfg(not(unix))]
-pub fn path_from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
-    String::from_utf8(bytes).ok().map(PathBuf::from)
 }
 
 #[cfg(test)]

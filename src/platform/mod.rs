@@ -2,8 +2,7 @@
 //!
 //! `dir` is the handle through which everything below a directory is reached without
 //! following links; `user` says who runs this and on which machine; `runtime` where
-//! sockets go and how long their paths may be; `access` sets modes; `LosslessPath` is the form of paths in
-//! JSON.
+//! sockets go and how long their paths may be; `access` sets modes.
 //! Decisions stay with the callers: nothing here knows a dossier.
 
 pub mod access;
@@ -13,11 +12,9 @@ pub mod dir;
 #[cfg(not(unix))]
 #[path = "dir_portable.rs"]
 pub mod dir;
-mod lossless_path;
 pub mod node;
 pub mod runtime;
 pub mod user;
 
 pub use dir::Dir;
-pub use lossless_path::LosslessPath;
 pub use node::{NodeFacts, NodeKind, Open};

@@ -11,8 +11,8 @@ use super::atomic;
 use super::document;
 use super::error::{At, StoreError};
 use crate::dossier::Digest;
+use crate::dossier::LosslessPath;
 use crate::platform::Dir;
-use crate::platform::LosslessPath;
 
 const VERSION: u64 = 1;
 const LIMIT: u64 = 64 * 1024;

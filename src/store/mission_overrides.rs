@@ -16,9 +16,9 @@ use super::atomic;
 use super::document;
 use super::dossier_dir::project_id;
 use super::error::{At, StoreError};
+use crate::dossier::LosslessPath;
 use crate::dossier::definition::OverrideTexts;
 use crate::platform::Dir;
-use crate::platform::LosslessPath;
 
 const VERSION: u64 = 1;
 const KIND: &str = "file of mission overrides";

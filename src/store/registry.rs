@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::atomic;
 use super::document;
 use super::error::{At, StoreError};
+use crate::dossier::LosslessPath;
 use crate::dossier::Timestamp;
-use crate::platform::LosslessPath;
 
 const VERSION: u64 = 1;
 const KIND: &str = "registry";
@@ -193,7 +193,8 @@ mod tests {
     #[test]
     fn a_path_that_is_not_text_keeps_its_bytes() {
         let (_tmp, file) = file();
-        let path = crate::platform::access::path_from_bytes(b"/p/\xff".to_vec()).unwrap();
+        use std::os::unix::ffi::OsStrExt;
+        let path = PathBuf::from(std::ffi::OsStr::from_bytes(b"/p/\xff"));
         let registry = Registry { roots: vec![root("a", path)] };
         file.save(&registry).unwrap();
         assert_eq!(file.load().unwrap(), registry);

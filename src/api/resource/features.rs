@@ -20,11 +20,11 @@ use crate::api::reply::{ok, status};
 use crate::api::select::select;
 use crate::api::service::{Api, command_problem, feature_problem};
 use crate::daemon::view::{FeatureView, RootView, View, WatchState};
+use crate::dossier::LosslessPath;
 use crate::dossier::Timestamp;
 use crate::dossier::completeness::CompletenessStatus;
 use crate::dossier::drift::{ParityStatus, Severity};
 use crate::dossier::record::StepSource;
-use crate::platform::LosslessPath;
 
 #[derive(Serialize)]
 struct Listing<'a> {

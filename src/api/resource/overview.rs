@@ -12,6 +12,7 @@ use crate::api::problem::Problem;
 use crate::api::reply::{JSON, document};
 use crate::api::service::Api;
 use crate::daemon::view::{FeatureView, StoreState, WatchState};
+use crate::dossier::LosslessPath;
 use crate::dossier::anomaly::Anomaly;
 use crate::dossier::baseline::Acceptance;
 use crate::dossier::completeness::{CompletenessStatus, Missing, StepReport};
@@ -19,7 +20,6 @@ use crate::dossier::drift::{ParityStatus, Severity};
 use crate::dossier::parity::TreeHash;
 use crate::dossier::record::{Counts, StepSource};
 use crate::dossier::{Digest, Timestamp};
-use crate::platform::LosslessPath;
 
 /// Version of this document.
 const SCHEMA_VERSION: u32 = 1;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::Watch;
-use crate::platform::LosslessPath;
+use crate::dossier::LosslessPath;
 
 /// GET `/api/features`.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -57,7 +57,7 @@ pub struct Overview {
     /// When the last scan ended.
     pub last_scanned_at: Option<String>,
     /// Where it lies.
-    pub dir: Option<crate::platform::LosslessPath>,
+    pub dir: Option<crate::dossier::LosslessPath>,
 }
 
 /// Rows by kind.
