@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::anomaly::Anomaly;
 use super::completeness::CompletenessStatus;
 use super::drift::{self, BaselineState, Drift, ParityStatus, Severity};
 use super::emit::{Emission, emit, seal};
@@ -193,6 +194,39 @@ fn drift_names_what_differs_and_how_much_it_matters() {
         [none, none, none],
         &["spec.md>old/spec.md"],
     );
+}
+
+#[test]
+fn what_moves_to_where_it_is_required_too_is_not_gone() {
+    let before = [META, SPEC, PLAN, TASKS, WP];
+    let after = [META, SPEC, PLAN, TASKS, ("tasks/WP02-b.md", "# One")];
+    let drift = compare(&before, &after);
+    assert_eq!((drift.parity_status, drift.severity), (ParityStatus::Moved, Some(Severity::Info)));
+}
+
+#[test]
+fn what_could_not_be_looked_at_is_never_in_sync() {
+    let mut hidden = dossier(&[META, SPEC], None);
+    let baseline = BaselineState::Read(Arc::new(baseline_of(&hidden)));
+    let status = |d: &Dossier| drift::compare(d, &baseline, &key(), None).parity_status;
+    assert_eq!(status(&hidden), ParityStatus::InSync);
+    let fault = Anomaly::general("unreadable-directory", Severity::Error, "tasks cannot be listed");
+    hidden.anomalies.push(fault);
+    assert_eq!(status(&hidden), ParityStatus::Error);
+}
+
+#[test]
+fn removals_that_fill_a_line_are_told_by_a_full_scan() {
+    let names: Vec<String> = (0..3000).map(|n| format!("{}/{n}.md", "d".repeat(100))).collect();
+    let mut files: Vec<(&str, &str)> = vec![META];
+    files.extend(names.iter().map(|name| (name.as_str(), "x")));
+    let mut log = Log::default();
+    log.write(&dossier(&files, None), false);
+    log.write(&dossier(&[META], None), false);
+    assert!(log.lines.iter().all(|line| line.len() < 64 * 1024));
+    let last = String::from_utf8_lossy(log.lines.last().expect("a line")).into_owned();
+    assert!(last.contains(r#""scan_kind":"full""#), "{last}");
+    log.verify().expect("verifies");
 }
 
 /// A log that is written state by state, as the daemon does.

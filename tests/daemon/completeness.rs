@@ -1,17 +1,26 @@
 //! Nothing that a mission requires is ever left out in silence: of a hundred missions,
-//! each required artifact in turn is removed, broken or made unreadable, and dossier, view
+//! each required artifact in turn is removed, broken or made unreadable, and dossier, API
 //! and log name exactly it.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::Arc;
 
+use dossierd::api::http::{Body, Peer, Request, Service};
+use dossierd::api::ports::{ArtifactText, EventLogs, LogFault, LogPage, Text, TextFault};
+use dossierd::api::service::HEARTBEAT;
+use dossierd::api::token::Token;
+use dossierd::api::{Api, ApiConfig};
+use dossierd::daemon::view::FeatureView;
+use dossierd::dossier::RelPath;
 use dossierd::dossier::completeness::CompletenessStatus;
 use dossierd::dossier::definition::MissionDefinition;
 use dossierd::dossier::manifest::Requirement;
 
 use crate::kit::random::Random;
-use crate::kit::{Bench, MISSING, write};
+use crate::kit::{Bench, MISSING, wait_until, write};
 
 /// One required artifact of a mission: its key and a path that meets it.
 type Required = (String, String);
@@ -57,6 +66,60 @@ const SPOILS: [Spoil; 4] = [
     }),
 ];
 
+/// The overview touches neither artifacts nor logs on disk.
+struct NoDisk;
+
+impl ArtifactText for NoDisk {
+    fn read(&self, _: &Path, _: &RelPath, _: u64) -> Result<Text, TextFault> {
+        Err(TextFault::Gone)
+    }
+}
+
+impl EventLogs for NoDisk {
+    fn read(&self, _: &FeatureView, _: Option<&str>, _: usize) -> Result<LogPage, LogFault> {
+        Err(LogFault::UnknownId)
+    }
+}
+
+/// The API of the bench's daemon, without a transport.
+fn api_of(bench: &Bench) -> Api {
+    Api::new(ApiConfig {
+        handle: bench.handle().clone(),
+        token: Token::generate().expect("a token"),
+        tcp_auth_none: false,
+        socket: None,
+        version: "0",
+        started_at: dossierd::survey::now(),
+        text: Arc::new(NoDisk),
+        logs: Arc::new(NoDisk),
+        clock: Arc::new(dossierd::survey::now),
+        heartbeat: HEARTBEAT,
+        places: Vec::new(),
+    })
+}
+
+/// Key and reason of every blocking missing artifact in the overview.
+fn named_by_the_api(bench: &Bench, api: &Api, slug: &str) -> Vec<[String; 2]> {
+    let request = Request {
+        method: http::Method::GET,
+        path: "/api/dossier/overview".into(),
+        query: format!("feature={slug}"),
+        headers: http::HeaderMap::new(),
+        body: bytes::Bytes::new(),
+        peer: Peer::Bearer,
+    };
+    let response = bench.runtime.block_on(api.answer(request));
+    assert_eq!(response.status, http::StatusCode::OK);
+    let Body::Full(body) = response.body else { panic!("an overview is no stream") };
+    let overview: serde_json::Value = serde_json::from_slice(&body).expect("is JSON");
+    assert_eq!(overview["completeness_status"], "incomplete", "{slug}");
+    let missing: Vec<_> = overview["missing"].as_array().expect("a list").clone();
+    let blocking: Vec<_> = missing.iter().filter(|m| m["blocking"] == true).collect();
+    assert_eq!(overview["missing_required_count"], blocking.len(), "{slug}");
+    let text = |m: &serde_json::Value, name: &str| m[name].as_str().expect("text").to_owned();
+    blocking.iter().map(|m| [text(m, "artifact_key"), text(m, "reason_code")]).collect()
+}
+
 #[test]
 fn what_is_required_and_not_there_is_named() {
     let bench = Bench::new();
@@ -90,6 +153,7 @@ fn what_is_required_and_not_there_is_named() {
             feature.dossier.missing
         );
     }
+    let api = api_of(&bench);
     let rounds = missions.iter().map(|(_, required)| required.len()).max().expect("some");
     let mut named = 0;
     for round in 0..rounds {
@@ -116,15 +180,16 @@ fn what_is_required_and_not_there_is_named() {
             assert_eq!(keys, BTreeSet::from([key.as_str()]), "{slug}/{path}");
             named += 1;
         }
-        // The log: some features each round, since each costs a wait for the disk.
-        for (slug, key, _, reason) in spoilt.iter().skip(round).step_by(17) {
-            let events = bench.events(slug);
-            let last = events.iter().rev().find(|event| event["event_type"] == MISSING);
-            let notes = &last.expect("is in the log")["payload"]["context_diagnostics"];
-            assert_eq!(
-                (&notes["artifact_key"], &notes["reason_code"]),
-                (&(*key).clone().into(), &(*reason).into())
-            );
+        for (slug, key, path, reason) in &spoilt {
+            assert_eq!(named_by_the_api(&bench, &api, slug), [[key.as_str(), *reason]], "{path}");
+            wait_until(&format!("the log of {slug} names {key} as {reason}"), || {
+                let events = bench.log(slug);
+                let last = events.iter().rev().find(|event| event["event_type"] == MISSING);
+                last.is_some_and(|event| {
+                    let notes = &event["payload"]["context_diagnostics"];
+                    notes["artifact_key"] == **key && notes["reason_code"] == *reason
+                })
+            });
         }
         for (slug, key, path, _) in &spoilt {
             let place = bench.project().join("kitty-specs").join(slug).join(path);

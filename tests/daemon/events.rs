@@ -371,6 +371,24 @@ fn segments_rotate_by_size_and_each_begins_with_everything() {
 }
 
 #[test]
+fn a_first_scan_larger_than_a_segment_does_not_rotate_without_end() {
+    let mut bench = Bench::stopped();
+    bench.start_with(Setup { segment_bytes: 1_000, ..Setup::default() });
+    bench.planned_feature(SLUG);
+    bench.register(&bench.project());
+    let dir = bench.project().join(".kittify/dossiers/001-a");
+    let segments = || {
+        let names = fs::read_dir(&dir).expect("is there").map(|e| e.expect("an entry").file_name());
+        names.filter(|name| name.to_string_lossy().starts_with("events")).count()
+    };
+    // A wanted rotation would come with the answer to one of these.
+    for _ in 0..5 {
+        bench.events(SLUG);
+    }
+    assert_eq!(segments(), 1, "nothing was appended to what the segment began with");
+}
+
+#[test]
 fn another_context_begins_a_segment() {
     let mut bench = bench();
     bench.events(SLUG);

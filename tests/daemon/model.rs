@@ -1,6 +1,6 @@
 //! The daemon against a fresh survey, over random operations: 0 differences allowed.
 //!
-//! Seeds are fixed; `DOSSIERD_MODEL_SEED` adds one. A failure prints the seed and what was
+//! Seeds are fixed; `DOSSIERD_MODEL_SEED` sets the last one. A failure prints the seed and what was
 //! done since the last check.
 
 use std::collections::BTreeMap;
