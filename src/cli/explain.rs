@@ -85,15 +85,14 @@ impl Explained<'_> {
 
     /// The row of the file, or of the entry that a missing file would meet.
     fn row(&self) -> Option<&Artifact> {
-        let rows = &self.dossier().rows;
-        let at = rows.binary_search_by(|(path, _, _)| path.cmp(&self.path)).ok();
+        let row = self.dossier().rows.get(&self.path);
         let shown = self.path.shown();
         let expected = || {
             let missing = self.dossier().missing.iter();
             let entry = missing.clone().find(|m| m.path_patterns.iter().any(|p| *p == *shown))?;
             self.dossier().artifact(&entry.artifact_key).map(AsRef::as_ref)
         };
-        at.map(|at| rows[at].2.as_ref()).or_else(expected)
+        row.map(|row| row.artifact.as_ref()).or_else(expected)
     }
 
     /// Why the file, or a directory it is in, is not indexed.
@@ -221,12 +220,13 @@ impl Explained<'_> {
         }
         match &row.presence {
             Presence::Present(digest) => page.line(format!("  sha256       {digest}")),
-            Presence::Absent { raw_hash: Some(raw), .. } => {
-                page.line(format!(
-                    "  sha256       {raw} of the bytes, which take no part in the parity hash"
-                ));
+            Presence::Absent(absence) => {
+                if let Some(raw) = absence.raw_hash {
+                    page.line(format!(
+                        "  sha256       {raw} of the bytes, which take no part in the parity hash"
+                    ));
+                }
             }
-            Presence::Absent { .. } => {}
         }
         page.line(format!("  size         {} bytes", row.size_bytes));
     }

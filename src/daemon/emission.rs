@@ -6,9 +6,9 @@ use ulid::Ulid;
 
 use crate::dossier::Timestamp;
 use crate::dossier::drift::ParityStatus;
-use crate::dossier::emit::{Emission, emit};
-use crate::dossier::event::{Emitter, Namespace, Payload};
-use crate::dossier::log_state::LogState;
+use crate::dossier::emit::{Batch, Emission, Sealer, emit};
+use crate::dossier::event::{Emitter, Namespace};
+use crate::dossier::ledger::Ledger;
 use crate::project::ProjectContext;
 use crate::survey::{FeatureSurvey, Judged, context_name};
 
@@ -16,13 +16,9 @@ use crate::survey::{FeatureSurvey, Judged, context_name};
 #[derive(Debug)]
 pub(super) struct Emitted {
     /// In log order.
-    pub payloads: Vec<Payload>,
-    /// Who writes them.
-    pub emitter: Emitter,
-    /// ULID of the scan.
-    pub correlation_id: String,
-    /// When it happened.
-    pub now: Timestamp,
+    pub batch: Batch,
+    /// For their envelopes.
+    pub sealer: Sealer,
     /// Do they name everything there is?
     pub full: bool,
     /// Do they begin a new segment? A segment never mixes contexts, and one that is not
@@ -43,24 +39,24 @@ pub(super) enum Extent {
 }
 
 /// Does the judgement belong to another stream than the log?
-pub(super) fn is_other_stream(survey: &FeatureSurvey, log: &LogState) -> bool {
+pub(super) fn is_other_stream(survey: &FeatureSurvey, ledger: &Ledger) -> bool {
     let Some(judged) = &survey.judged else { return false };
     let namespace = namespace(judged);
-    log.namespace.as_ref().is_some_and(|known| !known.is_same_stream(&namespace))
+    ledger.namespace.as_ref().is_some_and(|known| !known.is_same_stream(&namespace))
 }
 
-/// What is to be written; the log state takes it in, as if it were written.
+/// What is to be written; the ledger takes it in, as if it were written.
 pub(super) fn emitted(
     survey: &FeatureSurvey,
-    log: &mut LogState,
+    ledger: &mut Ledger,
     extent: Extent,
     other_stream: bool,
     now: Timestamp,
 ) -> Option<Emitted> {
     let (judged, context) = (survey.judged.as_ref()?, survey.context.as_ref()?);
     let namespace = namespace(judged);
-    let full = extent >= Extent::Everything || log.snapshot.is_none();
-    let payloads = emit(&Emission {
+    let full = extent >= Extent::Everything || ledger.snapshot.is_none();
+    let batch = emit(&Emission {
         namespace,
         feature_prefix: &survey.prefix,
         dossier: &judged.dossier,
@@ -68,21 +64,17 @@ pub(super) fn emitted(
         rejection: rejection(judged, context),
         snapshot_id: &judged.snapshot_id,
         now,
-        log,
+        ledger,
         full,
     });
-    if payloads.is_empty() {
+    if batch.is_empty() {
         return None;
     }
     let correlation_id = Ulid::generate().to_string();
-    for payload in &payloads {
-        log.apply(&correlation_id, payload);
-    }
+    ledger.advance(&batch, &correlation_id, &judged.dossier);
     Some(Emitted {
-        payloads,
-        emitter: emitter(context),
-        correlation_id,
-        now,
+        batch,
+        sealer: Sealer::new(emitter(context), correlation_id, now),
         full,
         new_segment: other_stream || extent == Extent::NewSegment,
     })

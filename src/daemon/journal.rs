@@ -13,34 +13,23 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use super::emission::Emitted;
 use super::feed::{Feed, LoggedEvent};
 use super::order::{Order, Report};
+use super::sealing::Waiting;
 use super::sequence::EventIds;
 use super::snapshot_file::SnapshotFile;
-use crate::dossier::emit::seal;
 use crate::store::{EventLog, LamportClock, LogEvent, StoreError};
 
 /// First pause after a failed write; doubled up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 
-/// One sealed batch.
-struct Sealed {
-    lines: Vec<u8>,
-    events: Vec<LoggedEvent>,
-    full: bool,
-    new_segment: bool,
-}
-
 #[derive(Default)]
 struct Line {
     log: Option<Box<EventLog>>,
-    unsealed: Vec<(Emitted, u64)>,
-    sealed: Vec<Sealed>,
+    waiting: Waiting,
     /// Appended, but not yet durable.
     unsynced: Vec<LoggedEvent>,
     tickets: Vec<u64>,
@@ -146,7 +135,7 @@ impl Journal {
                 line.lost &= !emitted.full;
                 line.tickets.push(ticket);
                 if !line.lost {
-                    line.unsealed.push((emitted, ticket));
+                    line.waiting.push(emitted);
                 }
             }
             Order::Snapshot { view, place } => {
@@ -229,7 +218,7 @@ impl Journal {
     }
 
     fn write_log(&mut self, feature: &str, line: &mut Line) -> Result<(), StoreError> {
-        if line.unsealed.is_empty() && line.sealed.is_empty() && line.unsynced.is_empty() {
+        if line.waiting.is_empty() && line.unsynced.is_empty() {
             self.give_back(line);
             return Ok(());
         }
@@ -246,7 +235,7 @@ impl Journal {
     /// lacks.
     fn refuse_without_log(&self, feature: &str, line: &mut Line) {
         if let Some(message) = &line.no_log {
-            line.unsealed.clear();
+            line.waiting.clear();
             (self.report)(Report::Failing {
                 feature: feature.to_owned(),
                 tickets: std::mem::take(&mut line.tickets),
@@ -266,27 +255,23 @@ impl Journal {
         {
             return Ok(());
         }
-        while !line.unsealed.is_empty() {
-            let sealed = self.seal(feature, &line.unsealed[0].0)?;
-            line.unsealed.remove(0);
-            line.sealed.push(sealed);
-        }
-        while let Some(batch) = line.sealed.first() {
-            if batch.new_segment {
+        // One write and one sync for all that fits into a piece: a burst of changes makes
+        // many small batches, and syncs are slow.
+        while let Some(piece) = line.waiting.piece(feature, &mut self.clock, &mut self.ids)? {
+            if piece.new_segment {
                 log.rotate()?;
                 self.rotation_asked.remove(feature);
             }
-            // One write and one sync for all that goes to the same segment: a burst of
-            // changes makes many small batches, and syncs are slow.
-            let more = line.sealed[1..].iter().take_while(|batch| !batch.new_segment).count();
-            let together = &line.sealed[..=more];
-            if let Some(all) = together.iter().rev().find(|batch| batch.full) {
-                line.opening = all.lines.len() as u64;
-            }
-            let lines: Vec<u8> = together.iter().flat_map(|batch| &batch.lines).copied().collect();
-            log.append(&lines)?;
+            let appended = log.append(&piece.lines)?;
+            let before = if piece.full_begins { 0 } else { line.opening };
+            line.opening = before + piece.full_bytes;
             // From here on they are in the log; a failed sync must not write them twice.
-            line.unsynced.extend(line.sealed.drain(..=more).flat_map(|batch| batch.events));
+            line.unsynced.append(&mut line.waiting.written());
+            if let Some(event) = appended.noticed
+                && self.is_lost(feature, line, &event)
+            {
+                return Ok(());
+            }
             self.sync(log, &mut line.unsynced)?;
         }
         self.sync(log, &mut line.unsynced)?;
@@ -321,44 +306,13 @@ impl Journal {
             }
         };
         // A full emission that waits already covers what was lost.
-        if let Some(at) = line.unsealed.iter().rposition(|(emitted, _)| emitted.full) {
-            line.sealed.clear();
-            line.unsealed.drain(..at);
+        if line.waiting.begin_at_full() {
             return false;
         }
-        line.sealed.clear();
-        line.unsealed.clear();
+        line.waiting.clear();
         line.lost = true;
         (self.report)(Report::LogLost { feature: feature.to_owned(), what });
         true
-    }
-
-    /// Gives a batch its ids and clock.
-    fn seal(&mut self, feature: &str, emitted: &Emitted) -> Result<Sealed, StoreError> {
-        let mut clocks = Vec::with_capacity(emitted.payloads.len());
-        for _ in &emitted.payloads {
-            clocks.push(self.clock.tick()?);
-        }
-        let mut clocks = clocks.into_iter();
-        let next = || {
-            let clock = clocks.next().expect("one clock was drawn for each payload");
-            (self.ids.next(emitted.now), clock)
-        };
-        let payloads = emitted.payloads.clone();
-        let events = seal(payloads, &emitted.emitter, &emitted.correlation_id, emitted.now, next);
-        let mut lines = Vec::new();
-        let mut logged = Vec::with_capacity(events.len());
-        for event in events {
-            let line = event.to_line();
-            logged.push(LoggedEvent {
-                feature: feature.to_owned(),
-                event_id: event.event_id,
-                event_type: event.event_type,
-                line: Bytes::copy_from_slice(&line[..line.len() - 1]),
-            });
-            lines.extend_from_slice(&line);
-        }
-        Ok(Sealed { lines, events: logged, full: emitted.full, new_segment: emitted.new_segment })
     }
 
     /// Tells the loop that everything it ordered for this feature is durable.

@@ -25,7 +25,8 @@ pub(super) fn anomalies(dossier: &Dossier, faults: Vec<Anomaly>) -> Vec<Anomaly>
         anomaly.reason_code = Some(m.reason_code);
         out.push(anomaly);
     }
-    out.extend(dossier.rows.iter().filter_map(|(_, facts, row)| row_anomaly(dossier, facts, row)));
+    let noted = dossier.noted.values();
+    out.extend(noted.filter_map(|row| row_anomaly(dossier, &row.facts, &row.artifact)));
     if dossier.definition.is_none() {
         let message = match &dossier.mission_type {
             None => "meta.json names no mission_type and the registration none either; completeness is unknown".to_owned(),
@@ -71,6 +72,6 @@ fn row_anomaly(dossier: &Dossier, facts: &FileFacts, row: &Artifact) -> Option<A
             Anomaly::general(code, Severity::Warning, format!("{shown}: {fault}"))
         }
     };
-    anomaly.artifact_key = Some(row.key.clone());
+    anomaly.artifact_key = Some(row.key.to_string());
     Some(anomaly.at(shown))
 }

@@ -58,21 +58,25 @@ pub enum Presence {
     /// It is there, readable and valid UTF-8.
     Present(Digest),
     /// It is not.
-    Absent {
-        /// The reason code.
-        reason: ErrorReason,
-        /// More, for people.
-        detail: Option<String>,
-        /// SHA-256 of bytes that were read but are not valid UTF-8.
-        raw_hash: Option<Digest>,
-    },
+    Absent(Box<Absence>),
+}
+
+/// Why an artifact is not present.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absence {
+    /// The reason code.
+    pub reason: ErrorReason,
+    /// More, for people.
+    pub detail: Option<String>,
+    /// SHA-256 of bytes that were read but are not valid UTF-8.
+    pub raw_hash: Option<Digest>,
 }
 
 /// One row of a dossier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
     /// Unique in the dossier.
-    pub key: String,
+    pub key: Box<str>,
     /// What it is for.
     pub class: ArtifactClass,
     /// Which rule said so.
@@ -82,9 +86,9 @@ pub struct Artifact {
     /// Bytes; 0 when it is missing.
     pub size_bytes: u64,
     /// The work package it belongs to, upper-case (`WP03`).
-    pub wp_id: Option<String>,
+    pub wp_id: Option<Box<str>>,
     /// The mission step it belongs to.
-    pub step_id: Option<String>,
+    pub step_id: Option<Box<str>>,
     /// Whether the manifest asks for it.
     pub required_status: RequiredStatus,
     /// Contents, or why there are none.
@@ -92,11 +96,16 @@ pub struct Artifact {
     /// When this state was established; `None` for missing artifacts, which have no file
     /// that could have been indexed.
     pub indexed_at: Option<Timestamp>,
-    /// Manifest entries that match it, by index, in manifest order.
-    pub entries: Vec<usize>,
+    /// See [`Self::entries`]. There is one such row for each file, so space counts.
+    pub(super) entry_numbers: Box<[u32]>,
 }
 
 impl Artifact {
+    /// Manifest entries that match it, by index, in manifest order.
+    pub fn entries(&self) -> impl Iterator<Item = usize> + '_ {
+        self.entry_numbers.iter().map(|number| *number as usize)
+    }
+
     /// Is it present?
     pub fn is_present(&self) -> bool {
         matches!(self.presence, Presence::Present(_))
@@ -104,24 +113,24 @@ impl Artifact {
 
     /// SHA-256 of its contents, if present.
     pub fn content_hash(&self) -> Option<Digest> {
-        match self.presence {
-            Presence::Present(digest) => Some(digest),
-            Presence::Absent { .. } => None,
+        match &self.presence {
+            Presence::Present(digest) => Some(*digest),
+            Presence::Absent(_) => None,
         }
     }
 
     /// The reason code, if it is not present.
     pub fn error_reason(&self) -> Option<ErrorReason> {
-        match self.presence {
+        match &self.presence {
             Presence::Present(_) => None,
-            Presence::Absent { reason, .. } => Some(reason),
+            Presence::Absent(absence) => Some(absence.reason),
         }
     }
 
     /// The detail of the reason, if there is one.
     pub fn error_detail(&self) -> Option<&str> {
         match &self.presence {
-            Presence::Absent { detail, .. } => detail.as_deref(),
+            Presence::Absent(absence) => absence.detail.as_deref(),
             Presence::Present(_) => None,
         }
     }

@@ -4,16 +4,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::anomaly::Anomaly;
-use super::artifact::{Artifact, Location, Presence, RequiredStatus};
+use super::artifact::{Absence, Artifact, Location, Presence, RequiredStatus};
+use super::chunked::Chunked;
 use super::classify::ClassifiedBy;
 use super::completeness::{self, Completeness, Evidence, Missing};
 use super::definition::MissionDefinition;
 use super::extract::Extract;
 use super::facts::DiskFacts;
 use super::meta::MetaFacts;
-use super::parity::{TreeHash, parity_hash};
-use super::record::{Counts, Dossier, Provenance, StepSource};
-use super::{FileState, FileTable, RelPath, anomalies, rows};
+use super::parity::TreeHash;
+use super::record::{Dossier, FileRow, Provenance, StepSource};
+use super::row_set::RowSet;
+use super::running_hash::{ContentHashes, TreeLines};
+use super::{Digest, FileState, FileTable, RelPath, anomalies};
 
 /// What a dossier is made from.
 pub struct Sources<'a> {
@@ -36,57 +39,152 @@ pub struct Sources<'a> {
     pub remembered: &'a BTreeSet<RelPath>,
     /// Where the contents come from.
     pub provenance: Arc<Provenance>,
-    /// The dossier before, whose rows are kept where nothing they depend on changed.
-    pub previous: Option<&'a Dossier>,
 }
 
-/// Assembles a dossier.
-pub fn assemble(sources: Sources<'_>) -> Dossier {
-    let meta = meta_facts(sources.files);
-    let mission_type = meta
-        .and_then(|m| m.mission_type().map(str::to_owned))
-        .or_else(|| sources.registered_mission.map(str::to_owned));
-    let definition = mission_type.as_deref().and_then(|name| (sources.missions)(name));
-    let (current_step, step_source) = current_step(&sources, meta, definition.as_deref());
-    let rows = rows::rows(sources.files, definition.as_ref(), sources.previous);
-    let file_rows: Vec<Arc<Artifact>> = rows.iter().map(|(_, _, row)| Arc::clone(row)).collect();
-    let judged = match &definition {
-        None => Completeness::unknown(),
-        Some(definition) => completeness::judge(&Evidence {
-            definition,
-            rows: &file_rows,
-            current: current_step.as_deref().and_then(|s| definition.mission.step_index(s)),
-            inferred: step_source == StepSource::Inferred,
-            remembered: sources.remembered,
-        }),
-    };
-    let artifacts = with_missing(file_rows, &judged.missing, definition.as_deref());
-    let present = || rows.iter().filter_map(|(p, _, row)| Some((p, row.content_hash()?)));
-    let mut dossier = Dossier {
-        feature_slug: sources.feature_slug.to_owned(),
-        counts: counts(&artifacts),
-        unrecognised: artifacts.iter().filter(|a| a.classified_by == ClassifiedBy::Default).count(),
-        ignored: sources.ignored,
-        anomalies: Vec::new(),
-        parity_hash: parity_hash(present().map(|(_, digest)| digest)),
-        tree_hash: TreeHash::of_sorted(present()),
-        provenance: sources.provenance,
-        target_branch: meta.and_then(|m| m.target_branch.clone()),
-        completeness_status: judged.status,
-        step_status: judged.step_status,
-        missing: judged.missing,
-        steps: judged.steps,
-        mission_type,
-        definition,
-        current_step,
-        step_source,
-        artifacts,
-        rows,
-    };
-    let faults = (sources.faults)(dossier.mission_type.as_deref());
-    dossier.anomalies = anomalies::anomalies(&dossier, faults);
-    dossier
+/// Assembles the dossiers of one feature, one after the other. What did not change is
+/// shared between them, and not looked at again.
+#[derive(Debug, Default)]
+pub struct Assembler {
+    rows: RowSet,
+    contents: ContentHashes,
+    lines: TreeLines,
+    /// Are all of them those of the dossier before?
+    in_step: bool,
 }
+
+/// A dossier of these files alone.
+pub fn assemble(sources: &Sources<'_>) -> Dossier {
+    Assembler::default().assemble(sources, None)
+}
+
+impl Assembler {
+    /// Assembles a dossier. `changed` are the paths of which the files may differ from
+    /// those of the last call, `None` if any may.
+    pub fn assemble(
+        &mut self,
+        sources: &Sources<'_>,
+        changed: Option<&BTreeSet<RelPath>>,
+    ) -> Dossier {
+        let meta = meta_facts(sources.files);
+        let mission_type = meta
+            .and_then(|m| m.mission_type().map(str::to_owned))
+            .or_else(|| sources.registered_mission.map(str::to_owned));
+        let definition = mission_type.as_deref().and_then(|name| (sources.missions)(name));
+        let (current_step, step_source) = current_step(sources, meta, definition.as_deref());
+        let (parity_hash, tree_hash) = self.take_in(sources.files, definition.as_ref(), changed);
+        let judged = match &definition {
+            None => Completeness::unknown(),
+            Some(definition) => completeness::judge(&Evidence {
+                definition,
+                entries: &self.rows.tally.entries,
+                current: current_step.as_deref().and_then(|s| definition.mission.step_index(s)),
+                inferred: step_source == StepSource::Inferred,
+                remembered: sources.remembered,
+            }),
+        };
+        let missing = missing_rows(&judged.missing, definition.as_deref());
+        let mut dossier = Dossier {
+            feature_slug: sources.feature_slug.to_owned(),
+            counts: self.rows.tally.counts(missing.len()),
+            unrecognised: self.rows.tally.unrecognised,
+            ignored: sources.ignored,
+            anomalies: Vec::new(),
+            parity_hash,
+            tree_hash,
+            provenance: Arc::clone(&sources.provenance),
+            target_branch: meta.and_then(|m| m.target_branch.clone()),
+            completeness_status: judged.status,
+            step_status: judged.step_status,
+            missing: judged.missing,
+            steps: judged.steps,
+            mission_type,
+            definition,
+            current_step,
+            step_source,
+            artifacts: with_missing(self.rows.by_key.clone(), missing),
+            rows: self.rows.by_path.clone(),
+            noted: Arc::clone(&self.rows.noted),
+        };
+        let faults = (sources.faults)(dossier.mission_type.as_deref());
+        dossier.anomalies = anomalies::anomalies(&dossier, faults);
+        dossier
+    }
+
+    /// Brings rows and hashes up to date; gives both hashes.
+    fn take_in(
+        &mut self,
+        files: &FileTable,
+        definition: Option<&Arc<MissionDefinition>>,
+        changed: Option<&BTreeSet<RelPath>>,
+    ) -> (Digest, TreeHash) {
+        // Should this end early, the next call begins from nothing.
+        let was_in_step = std::mem::take(&mut self.in_step);
+        let updated = changed
+            .filter(|_| was_in_step)
+            .is_some_and(|changed| self.update(files, definition, changed));
+        if !updated {
+            self.rows = RowSet::new(files, definition, &self.rows);
+            let present = self.rows.by_path.iter().filter_map(FileRow::content_hash);
+            self.contents = ContentHashes::new(present);
+            self.lines = TreeLines::default();
+        }
+        let first = changed.filter(|_| updated).and_then(BTreeSet::first);
+        let hashes = self.hash(first);
+        self.in_step = true;
+        #[cfg(debug_assertions)]
+        self.check(files, definition, hashes);
+        hashes
+    }
+
+    fn update(
+        &mut self,
+        files: &FileTable,
+        definition: Option<&Arc<MissionDefinition>>,
+        changed: &BTreeSet<RelPath>,
+    ) -> bool {
+        let contents = |rows: &RowSet| -> Vec<Digest> {
+            changed.iter().filter_map(|path| rows.by_path.get(path)?.content_hash()).collect()
+        };
+        let before = contents(&self.rows);
+        self.rows.update(files, definition, changed)
+            && self.contents.update(before, contents(&self.rows))
+    }
+
+    /// Both hashes; `first` is the first path that changed, if one did and that is known.
+    fn hash(&mut self, first: Option<&RelPath>) -> (Digest, TreeHash) {
+        let Self { rows, contents, lines, .. } = self;
+        let rows = &rows.by_path;
+        let mut tree = || lines.hash(rows, first);
+        if rows.len() < WORTH_A_THREAD {
+            return (contents.parity(), tree());
+        }
+        std::thread::scope(|scope| {
+            let parity = scope.spawn(|| contents.parity());
+            let tree = tree();
+            let parity = parity.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            (parity, tree)
+        })
+    }
+
+    /// Is everything as if it had been made from nothing?
+    #[cfg(debug_assertions)]
+    fn check(
+        &self,
+        files: &FileTable,
+        definition: Option<&Arc<MissionDefinition>>,
+        (parity, tree): (Digest, TreeHash),
+    ) {
+        use super::parity::parity_hash;
+        let anew = RowSet::new(files, definition, &RowSet::default());
+        assert!(self.rows.is_like(&anew), "rows were not brought up to date");
+        let present = || anew.by_path.iter().filter_map(|r| Some((&r.path, r.content_hash()?)));
+        assert_eq!(parity, parity_hash(present().map(|(_, digest)| digest)));
+        assert_eq!(tree, TreeHash::of_sorted(present()));
+    }
+}
+
+/// From so many rows on the two hashes are computed at the same time.
+const WORTH_A_THREAD: usize = 10_000;
 
 /// What meta.json says, if it is there and readable.
 fn meta_facts(files: &FileTable) -> Option<&MetaFacts> {
@@ -127,48 +225,43 @@ fn current_step(
     }
 }
 
-/// All rows by key: those of files, and one for each missing entry that no file stands for.
-fn with_missing(
-    mut rows: Vec<Arc<Artifact>>,
-    missing: &[Missing],
-    definition: Option<&MissionDefinition>,
-) -> Vec<Arc<Artifact>> {
-    let is_step = |step: &String| definition.is_some_and(|d| d.mission.step_index(step).is_some());
-    for m in missing.iter().filter(|m| m.blocking && m.relative_path.is_none()) {
-        rows.push(Arc::new(Artifact {
-            key: m.artifact_key.clone(),
-            class: m.artifact_class,
-            classified_by: ClassifiedBy::Manifest(m.artifact_key.clone()),
-            location: Location::Expected(m.shown_path().to_owned()),
-            size_bytes: 0,
-            wp_id: None,
-            step_id: Some(m.manifest_step.clone()).filter(is_step),
-            required_status: RequiredStatus::Required,
-            presence: Presence::Absent {
-                reason: m.reason_code,
-                detail: m.reason_detail.clone(),
-                raw_hash: None,
-            },
-            indexed_at: None,
-            entries: Vec::new(),
-        }));
-    }
-    rows.sort_by(|a, b| a.key.cmp(&b.key));
-    rows
+/// A row for each missing entry that no file stands for.
+fn missing_rows(missing: &[Missing], definition: Option<&MissionDefinition>) -> Vec<Arc<Artifact>> {
+    let is_step = |step: &&String| definition.is_some_and(|d| d.mission.step_index(step).is_some());
+    let row = |m: &Missing| Artifact {
+        key: m.artifact_key.as_str().into(),
+        class: m.artifact_class,
+        classified_by: ClassifiedBy::Manifest(m.artifact_key.clone()),
+        location: Location::Expected(m.shown_path().to_owned()),
+        size_bytes: 0,
+        wp_id: None,
+        step_id: Some(&m.manifest_step).filter(is_step).map(|step| step.as_str().into()),
+        required_status: RequiredStatus::Required,
+        presence: Presence::Absent(Box::new(Absence {
+            reason: m.reason_code,
+            detail: m.reason_detail.clone(),
+            raw_hash: None,
+        })),
+        indexed_at: None,
+        entry_numbers: Box::default(),
+    };
+    let unmet = missing.iter().filter(|m| m.blocking && m.relative_path.is_none());
+    unmet.map(|m| Arc::new(row(m))).collect()
 }
 
-/// Counts rows by kind.
-fn counts(rows: &[Arc<Artifact>]) -> Counts {
-    let mut counts = Counts { total: rows.len(), ..Counts::default() };
-    for row in rows {
-        match (row.required_status, row.is_present()) {
-            (RequiredStatus::Required, true) => counts.required_present += 1,
-            (RequiredStatus::Required, false) => counts.required_missing += 1,
-            (RequiredStatus::Optional, true) => counts.optional_present += 1,
-            (RequiredStatus::Optional, false) => {}
+/// All rows by key: those of files, and the missing ones. Should a file have the key of a
+/// missing entry, which only crafted manifests bring about, it is the file that gets
+/// another one: the entry's key is what people know.
+fn with_missing(
+    mut rows: Chunked<Arc<Artifact>>,
+    missing: Vec<Arc<Artifact>>,
+) -> Chunked<Arc<Artifact>> {
+    for row in missing {
+        if let Some(displaced) = rows.insert(row) {
+            let place = Digest::sha256(displaced.location.shown().as_bytes());
+            let key = format!("{}_h{place}", displaced.key).into();
+            rows.insert(Arc::new(Artifact { key, ..displaced.as_ref().clone() }));
         }
     }
-    counts.required = counts.required_present + counts.required_missing;
-    counts.optional = counts.total - counts.required;
-    counts
+    rows
 }

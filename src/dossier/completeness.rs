@@ -2,13 +2,13 @@
 //! and why.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::artifact::Artifact;
 use super::definition::MissionDefinition;
 use super::manifest::{ManifestEntry, Requirement};
+use super::tally::EntryTally;
 use super::{ArtifactClass, ErrorReason, RelPath};
 
 /// The answer to "is it complete?".
@@ -92,8 +92,8 @@ pub struct StepReport {
 pub struct Evidence<'a> {
     /// The mission and its manifest.
     pub definition: &'a MissionDefinition,
-    /// All rows that stand for files.
-    pub rows: &'a [Arc<Artifact>],
+    /// How the files stand to its entries, in manifest order.
+    pub entries: &'a [EntryTally],
     /// The current step, by index; `None` when it is unknown.
     pub current: Option<usize>,
     /// Was the step inferred from what is on disk?
@@ -202,17 +202,12 @@ fn overtaken_step(
 /// The state of each entry, in manifest order.
 fn entry_states<'a>(evidence: &Evidence<'a>) -> Vec<EntryState<'a>> {
     let manifest = &evidence.definition.manifest;
-    let mut states = vec![EntryState::default(); manifest.entries().len()];
-    for row in evidence.rows {
-        for &entry in &row.entries {
-            let state = &mut states[entry];
-            if row.is_present() {
-                state.met = true;
-            } else if state.faulty.is_none() {
-                state.faulty = Some(row);
-            }
-        }
-    }
+    let state = |entry: &'a EntryTally| EntryState {
+        met: entry.present > 0,
+        faulty: entry.faulty.values().next().map(AsRef::as_ref),
+        remembered: false,
+    };
+    let mut states: Vec<EntryState<'a>> = evidence.entries.iter().map(state).collect();
     for path in evidence.remembered {
         for entry in manifest.matches(path) {
             states[entry].remembered = true;

@@ -8,8 +8,9 @@ use proptest::prelude::*;
 use super::anomaly::Anomaly;
 use super::completeness::CompletenessStatus;
 use super::drift::{self, BaselineState, Drift, ParityStatus, Severity};
-use super::emit::{Emission, emit, seal};
+use super::emit::{Emission, Sealer, emit};
 use super::event::{Emitter, Namespace, Payload};
+use super::ledger::Ledger;
 use super::log_state::LogState;
 use super::testing::{INVALID, baseline_of, dossier, key, remembering};
 use super::verify::LogVerifier;
@@ -123,7 +124,7 @@ fn both_alternatives_of_an_entry_have_keys_of_their_own() {
     let meta = ("meta.json", r#"{"mission_type": "research", "current_step": "gathering"}"#);
     let files = [meta, ("source-register.csv", "a"), ("research/source-register.csv", "b")];
     let dossier = dossier(&files, None);
-    let keys: BTreeSet<&str> = dossier.artifacts.iter().map(|a| a.key.as_str()).collect();
+    let keys: BTreeSet<&str> = dossier.artifacts.iter().map(|a| &*a.key).collect();
     assert_eq!(keys.len(), dossier.artifacts.len());
     assert!(keys.contains("evidence.source-register"));
     assert!(keys.contains("evidence.source-register.research.source-register_csv"));
@@ -232,7 +233,7 @@ fn removals_that_fill_a_line_are_told_by_a_full_scan() {
 /// A log that is written state by state, as the daemon does.
 #[derive(Default)]
 struct Log {
-    state: LogState,
+    ledger: Ledger,
     lines: Vec<Vec<u8>>,
     clock: u64,
 }
@@ -240,7 +241,7 @@ struct Log {
 impl Log {
     fn write(&mut self, dossier: &Dossier, full: bool) -> usize {
         let drift = drift::compare(dossier, &BaselineState::None, &key(), None);
-        let payloads = emit(&Emission {
+        let batch = emit(&Emission {
             namespace: Namespace {
                 project_uuid: key().project_uuid,
                 mission_slug: "001-x".into(),
@@ -255,26 +256,32 @@ impl Log {
             rejection: None,
             snapshot_id: "id",
             now: Timestamp::from_micros(0),
-            log: &self.state,
+            ledger: &self.ledger,
             full,
         });
         let correlation = format!("{:026}", self.clock + 1);
-        for payload in &payloads {
-            self.state.apply(&correlation, payload);
-        }
+        self.ledger.advance(&batch, &correlation, dossier);
         let emitter = Emitter {
             project_uuid: key().project_uuid,
             project_slug: "p".into(),
             build_id: "b".into(),
             node_id: "node".into(),
         };
-        let now = Timestamp::from_micros(0);
-        let events = seal(payloads, &emitter, &correlation, now, || {
+        let mut sealer = Sealer::new(emitter, correlation, Timestamp::from_micros(0));
+        for at in 0..batch.len() {
             self.clock += 1;
-            (format!("{:026}", self.clock), self.clock)
-        });
-        self.lines.extend(events.iter().map(super::event::Event::to_line));
-        events.len()
+            let event = sealer.seal(batch.payload(at), format!("{:026}", self.clock), self.clock);
+            self.lines.push(event.to_line());
+        }
+        batch.len()
+    }
+
+    /// Begins with a checkpoint, as after a restart, if there is one.
+    fn resume(&mut self, dossier: &Dossier) {
+        if let Some(checkpoint) = self.ledger.checkpoint() {
+            let resumed = Ledger::resume(checkpoint, "kitty-specs/001-x", &dossier.rows);
+            self.ledger = resumed.expect("the same rows");
+        }
     }
 
     /// Folds the lines anew, as after a restart.
@@ -286,7 +293,7 @@ impl Log {
             let payload = Payload::parse(event.event_type, event.payload).expect("a payload");
             state.apply(&event.correlation_id, &payload);
         }
-        self.state = state;
+        self.ledger = state.into();
     }
 
     fn verify(&self) -> Result<(), String> {
@@ -330,6 +337,9 @@ proptest! {
             list.extend(files.iter().map(|(name, content)| (name.as_str(), content.as_str())));
             let now = dossier(&list, None);
             log.write(&now, full);
+            if full {
+                log.resume(&now);
+            }
             if let Some(cut) = cut {
                 // A crash leaves any number of whole lines of what was written last.
                 log.reread(log.lines.len().saturating_sub(cut % 4));
@@ -337,7 +347,7 @@ proptest! {
             }
             prop_assert_eq!(log.verify(), Ok(()));
             prop_assert_eq!(log.write(&now, false), 0, "the same state again");
-            let last = log.state.snapshot.as_ref().map(|s| s.snapshot_hash);
+            let last = log.ledger.snapshot.as_ref().map(|s| s.snapshot_hash);
             prop_assert_eq!(last, Some(now.parity_hash));
         }
     }

@@ -252,8 +252,8 @@ fn severity(drift: &Drift, dossier: &Dossier, baseline: &Baseline) -> Severity {
     let required: BTreeSet<Cow<'_, str>> = dossier
         .rows
         .iter()
-        .filter(|(_, _, row)| row.required_status == RequiredStatus::Required)
-        .map(|(path, _, _)| path.shown())
+        .filter(|row| row.artifact.required_status == RequiredStatus::Required)
+        .map(|row| row.path.shown())
         .collect();
     let strayed = differences.moved.iter().filter(|m| !required.contains(m.to.as_str()));
     let removed = differences.removed.iter().map(String::as_str);

@@ -34,7 +34,7 @@ pub(super) fn drift(emission: &Emission<'_>, full: bool) -> Option<ParityDriftDe
         rebuild_hint: rebuild_hint(drift).to_owned(),
         context_diagnostics,
     };
-    let known = emission.log.drift == Some(DriftMark::of(&payload));
+    let known = emission.ledger.drift == Some(DriftMark::of(&payload));
     (full || !known).then_some(payload)
 }
 
@@ -106,10 +106,11 @@ fn changed_identities(emission: &Emission<'_>) -> Vec<ArtifactIdentity> {
         return Vec::new();
     }
     let rows = emission.dossier.rows.iter();
-    rows.filter(|(path, _, _)| wanted.contains(&*path.shown()))
+    rows.filter(|row| wanted.contains(&*row.path.shown()))
         .take(MAX_NAMES)
-        .map(|(path, _, row)| {
-            identity(emission, &project_path(emission.feature_prefix, &path.shown()), row)
+        .map(|row| {
+            let path = project_path(emission.feature_prefix, &row.path.shown());
+            identity(&emission.namespace, path, &row.artifact)
         })
         .collect()
 }

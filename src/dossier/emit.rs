@@ -1,17 +1,22 @@
 //! From a dossier and what the log already says to the events that are still to be
 //! written. Order: indexed and missing by path, then the snapshot, then drift.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use super::artifact::Artifact;
 use super::completeness::Missing;
 use super::drift::Drift;
 use super::event::{
     AGGREGATE_TYPE, ArtifactIdentity, ArtifactIndexed, ArtifactMissing, ContentRef, Diagnostics,
-    ENVELOPE_SCHEMA_VERSION, Emitter, Event, Namespace, Payload, ProvenanceRef, SnapshotComputed,
+    ENVELOPE_SCHEMA_VERSION, Emitter, Event, EventType, Namespace, Payload, ProvenanceRef,
+    SnapshotComputed,
 };
-use super::log_state::{CatalogueEntry, LogState, SnapshotMark};
-use super::{Digest, Dossier, Timestamp, drift_event};
+use super::ledger::{Changes, Ledger};
+use super::log_state::SnapshotMark;
+use super::record::FileRow;
+use super::{Digest, Dossier, RelPath, Timestamp, drift_event};
 
 /// Whether a snapshot's events name everything or only what changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,71 +59,177 @@ pub struct Emission<'a> {
     /// Now.
     pub now: Timestamp,
     /// What the log says.
-    pub log: &'a LogState,
+    pub ledger: &'a Ledger,
     /// Is a full re-emission asked for?
     pub full: bool,
 }
 
-/// What is to be written; nothing if nothing changed.
-pub fn emit(emission: &Emission<'_>) -> Vec<Payload> {
-    let present = present(emission);
-    let gone: BTreeMap<&str, Option<&CatalogueEntry>> = gone(emission, &present);
-    let removed_bytes: usize = gone.keys().map(|path| path.len() + 3).sum();
-    let full =
-        emission.full || emission.log.snapshot.is_none() || removed_bytes > MAX_REMOVED_BYTES;
-    let kind = if full { ScanKind::Full } else { ScanKind::Incremental };
-    let renames = if full { BTreeMap::new() } else { renames(emission, &present, &gone) };
-    let superseded: BTreeSet<&str> = renames.values().map(|e| e.identity.path.as_str()).collect();
+/// Events that belong together, in log order. Those of single artifacts are made when they
+/// are asked for: a first scan has as many as there are files.
+#[derive(Debug)]
+pub struct Batch {
+    namespace: Namespace,
+    prefix: String,
+    provenance: Option<ProvenanceRef>,
+    now: Timestamp,
+    entries: Vec<Entry>,
+}
 
-    let mut named: Vec<(String, Payload)> = Vec::new();
-    for (path, row) in &present {
-        if full || is_new(emission.log, path, row) {
-            let old = renames.get(path.as_str()).copied();
-            named.push((path.clone(), indexed(emission, path, row, old)));
+#[derive(Debug)]
+enum Entry {
+    Indexed { row: Arc<Artifact>, supersedes: Option<Box<ArtifactIdentity>> },
+    Whole(Payload),
+}
+
+impl Batch {
+    /// How many events there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Is nothing to be written?
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The payload of the event at this place, from 0.
+    pub fn payload(&self, at: usize) -> Payload {
+        match &self.entries[at] {
+            Entry::Indexed { row, supersedes } => self.indexed(row, supersedes.as_deref()),
+            Entry::Whole(payload) => payload.clone(),
         }
     }
+
+    /// The type of the last event.
+    pub fn last_type(&self) -> Option<EventType> {
+        self.entries.last().map(|entry| match entry {
+            Entry::Indexed { .. } => EventType::ArtifactIndexed,
+            Entry::Whole(payload) => payload.event_type(),
+        })
+    }
+
+    /// The stream.
+    pub(super) fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// Path of the feature relative to the project root.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Snapshot and drift, with which it ends.
+    pub(super) fn closing(&self) -> impl Iterator<Item = &Payload> {
+        let last = &self.entries[self.entries.len().saturating_sub(2)..];
+        last.iter().filter_map(|entry| match entry {
+            Entry::Whole(payload) => Some(payload),
+            Entry::Indexed { .. } => None,
+        })
+    }
+
+    fn indexed(&self, row: &Artifact, supersedes: Option<&ArtifactIdentity>) -> Payload {
+        let hash = row.content_hash().expect("only present rows are indexed");
+        let path = project_path(&self.prefix, &row.location.shown());
+        Payload::ArtifactIndexed(Box::new(ArtifactIndexed {
+            namespace: self.namespace.clone(),
+            artifact_id: identity(&self.namespace, path, row),
+            content_ref: ContentRef {
+                hash,
+                algorithm: "sha256".to_owned(),
+                size_bytes: row.size_bytes,
+                encoding: "utf-8".to_owned(),
+            },
+            indexed_at: row.indexed_at.unwrap_or(self.now),
+            step_id: row.step_id.as_deref().map(str::to_owned),
+            provenance: self.provenance.clone(),
+            supersedes: supersedes.cloned(),
+            context_diagnostics: diagnostics([
+                ("artifact_key", row.key.to_string()),
+                ("required_status", row.required_status.as_str().to_owned()),
+                ("relative_path", row.location.shown().into_owned()),
+                ("classified_by", row.classified_by.to_string()),
+            ]),
+        }))
+    }
+}
+
+/// What is to be written; nothing if nothing changed.
+pub fn emit(emission: &Emission<'_>) -> Batch {
+    let changes = emission.ledger.changes(emission.feature_prefix, emission.dossier);
+    let removed_bytes: usize = changes.gone.keys().map(|path| path.len() + 3).sum();
+    let full =
+        emission.full || emission.ledger.snapshot.is_none() || removed_bytes > MAX_REMOVED_BYTES;
+    let kind = if full { ScanKind::Full } else { ScanKind::Incremental };
+    let mut renames = if full { BTreeMap::new() } else { renames(&changes) };
+    let superseded: BTreeSet<String> = renames.values().map(|old| old.path.clone()).collect();
+
+    let mut named: Vec<(Cow<'_, str>, Entry)> = Vec::new();
+    let mut index = |row: &'_ FileRow| {
+        let supersedes = renames.remove(&row.path).map(Box::new);
+        Entry::Indexed { row: Arc::clone(&row.artifact), supersedes }
+    };
+    if full {
+        let present = emission.dossier.rows.iter().filter(|row| row.artifact.is_present());
+        named.extend(present.map(|row| (row.path.shown(), index(row))));
+    } else {
+        named.extend(changes.indexed.iter().map(|(row, _)| (row.path.shown(), index(row))));
+    }
     for missing in emission.dossier.missing.iter().filter(|m| m.blocking) {
-        let known = emission.log.missing.get(&missing.artifact_key);
+        let known = emission.ledger.missing.get(&missing.artifact_key);
         if full || known.map(String::as_str) != Some(missing.reason_code.as_str()) {
-            let path = project_path(emission.feature_prefix, missing.shown_path());
-            let payload = missing_payload(emission, missing, &path);
-            named.push((path, payload));
+            let payload = missing_payload(emission, missing);
+            named.push((missing.shown_path().into(), Entry::Whole(payload)));
         }
     }
     named.sort_by(|a, b| a.0.cmp(&b.0));
-    let mut out: Vec<Payload> = named.into_iter().map(|(_, payload)| payload).collect();
+    let mut entries: Vec<Entry> = named.into_iter().map(|(_, entry)| entry).collect();
 
-    let removed: Vec<&str> =
-        gone.keys().copied().filter(|path| !full && !superseded.contains(path)).collect();
+    let gone = changes.gone.keys().map(String::as_str);
+    let removed: Vec<&str> = gone.filter(|path| !full && !superseded.contains(*path)).collect();
     let snapshot = snapshot(emission, kind, &removed);
-    let changed = !out.is_empty() || !removed.is_empty() || !emission.log.loose.is_empty();
-    if full || changed || emission.log.snapshot != Some(SnapshotMark::of(&snapshot)) {
-        out.push(Payload::SnapshotComputed(Box::new(snapshot)));
+    let changed = !entries.is_empty() || !removed.is_empty() || changes.in_doubt;
+    if full || changed || emission.ledger.snapshot != Some(SnapshotMark::of(&snapshot)) {
+        entries.push(Entry::Whole(Payload::SnapshotComputed(Box::new(snapshot))));
     }
     if let Some(payload) = drift_event::drift(emission, full) {
-        out.push(Payload::ParityDriftDetected(Box::new(payload)));
+        entries.push(Entry::Whole(Payload::ParityDriftDetected(Box::new(payload))));
     }
-    out
+    Batch {
+        namespace: emission.namespace.clone(),
+        prefix: emission.feature_prefix.to_owned(),
+        provenance: provenance(emission),
+        now: emission.now,
+        entries,
+    }
 }
 
-/// Puts payloads into envelopes. `next` gives the id and the Lamport clock of each event,
-/// in order; the drift event names the snapshot that led to it as its cause.
-pub fn seal(
-    payloads: Vec<Payload>,
-    emitter: &Emitter,
-    correlation_id: &str,
-    now: Timestamp,
-    mut next: impl FnMut() -> (String, u64),
-) -> Vec<Event> {
-    let mut snapshot_id: Option<String> = None;
-    let seal_one = |payload: Payload| {
-        let (event_id, lamport_clock) = next();
+/// Puts the payloads of one batch into envelopes, in order; the drift event names the
+/// snapshot that led to it as its cause.
+#[derive(Debug, Clone)]
+pub struct Sealer {
+    /// Who writes.
+    pub emitter: Emitter,
+    /// ULID of the scan.
+    pub correlation_id: String,
+    /// When it happened.
+    pub now: Timestamp,
+    snapshot_id: Option<String>,
+}
+
+impl Sealer {
+    /// A sealer for one batch.
+    pub fn new(emitter: Emitter, correlation_id: String, now: Timestamp) -> Self {
+        Self { emitter, correlation_id, now, snapshot_id: None }
+    }
+
+    /// The next event.
+    pub fn seal(&mut self, payload: Payload, event_id: String, lamport_clock: u64) -> Event {
         let causation_id = match payload {
-            Payload::ParityDriftDetected(_) => snapshot_id.clone(),
+            Payload::ParityDriftDetected(_) => self.snapshot_id.clone(),
             _ => None,
         };
         if matches!(payload, Payload::SnapshotComputed(_)) {
-            snapshot_id = Some(event_id.clone());
+            self.snapshot_id = Some(event_id.clone());
         }
         Event {
             event_id,
@@ -126,19 +237,18 @@ pub fn seal(
             aggregate_id: payload.namespace().mission_slug.clone(),
             aggregate_type: AGGREGATE_TYPE.to_owned(),
             payload,
-            timestamp: now,
-            build_id: emitter.build_id.clone(),
-            node_id: emitter.node_id.clone(),
+            timestamp: self.now,
+            build_id: self.emitter.build_id.clone(),
+            node_id: self.emitter.node_id.clone(),
             lamport_clock,
             causation_id,
-            correlation_id: correlation_id.to_owned(),
-            project_uuid: emitter.project_uuid.clone(),
-            project_slug: emitter.project_slug.clone(),
+            correlation_id: self.correlation_id.clone(),
+            project_uuid: self.emitter.project_uuid.clone(),
+            project_slug: self.emitter.project_slug.clone(),
             schema_version: ENVELOPE_SCHEMA_VERSION.to_owned(),
             data_tier: 0,
         }
-    };
-    payloads.into_iter().map(seal_one).collect()
+    }
 }
 
 /// A path relative to the project root.
@@ -146,66 +256,29 @@ pub(super) fn project_path(prefix: &str, path: &str) -> String {
     if prefix.is_empty() { path.to_owned() } else { format!("{prefix}/{path}") }
 }
 
-/// Present rows by path relative to the project root.
-fn present<'a>(emission: &Emission<'a>) -> BTreeMap<String, &'a Artifact> {
-    let rows = emission.dossier.rows.iter().filter(|(_, _, row)| row.is_present());
-    rows.map(|(path, _, row)| (project_path(emission.feature_prefix, &path.shown()), row.as_ref()))
-        .collect()
-}
-
-/// Paths that the log has as present, or left in doubt, and that are not present.
-fn gone<'a>(
-    emission: &Emission<'a>,
-    present: &BTreeMap<String, &Artifact>,
-) -> BTreeMap<&'a str, Option<&'a CatalogueEntry>> {
-    let log = emission.log;
-    let catalogued = log.catalogue.iter().map(|(path, entry)| (path.as_str(), Some(entry)));
-    let loose = log.loose.iter().map(|path| (path.as_str(), log.catalogue.get(path)));
-    loose.chain(catalogued).filter(|(path, _)| !present.contains_key(*path)).collect()
-}
-
-/// Does the log lack this state of the artifact?
-fn is_new(log: &LogState, path: &str, row: &Artifact) -> bool {
-    let Some(entry) = log.catalogue.get(path) else { return true };
-    log.loose.contains(path)
-        || Some(entry.hash) != row.content_hash()
-        || entry.identity.artifact_class != row.class
-        || entry.identity.wp_id != row.wp_id
-        || entry.step_id != row.step_id
-        || entry.artifact_key != row.key
-        || entry.required_status != row.required_status.as_str()
-}
-
-/// New paths that have the contents of a path that is gone, each gone path used once.
-fn renames<'a>(
-    emission: &Emission<'a>,
-    present: &BTreeMap<String, &Artifact>,
-    gone: &BTreeMap<&'a str, Option<&'a CatalogueEntry>>,
-) -> BTreeMap<String, &'a CatalogueEntry> {
-    let mut by_hash: BTreeMap<Digest, Vec<&'a CatalogueEntry>> = BTreeMap::new();
-    for entry in gone.values().copied().flatten() {
-        by_hash.entry(entry.hash).or_default().push(entry);
+/// Identities that new paths had before: of a path that is gone with the same contents,
+/// each gone path used once.
+fn renames(changes: &Changes<'_>) -> BTreeMap<RelPath, ArtifactIdentity> {
+    let mut by_hash: BTreeMap<Digest, VecDeque<&ArtifactIdentity>> = BTreeMap::new();
+    for gone in changes.gone.values().flatten() {
+        by_hash.entry(gone.hash).or_default().push_back(&gone.identity);
     }
     let mut out = BTreeMap::new();
-    for (path, row) in present {
-        if emission.log.catalogue.contains_key(path) {
-            continue;
-        }
-        let old = row.content_hash().and_then(|hash| by_hash.get_mut(&hash));
-        if let Some(entries) = old.filter(|entries| !entries.is_empty()) {
-            out.insert(path.clone(), entries.remove(0));
-        }
+    for (row, is_known) in &changes.indexed {
+        let old = row.content_hash().filter(|_| !is_known);
+        let old = old.and_then(|hash| by_hash.get_mut(&hash)?.pop_front());
+        out.extend(old.map(|old| (row.path.clone(), old.clone())));
     }
     out
 }
 
 /// The identity of a row in events.
-pub(super) fn identity(emission: &Emission<'_>, path: &str, row: &Artifact) -> ArtifactIdentity {
+pub(super) fn identity(namespace: &Namespace, path: String, row: &Artifact) -> ArtifactIdentity {
     ArtifactIdentity {
-        mission_type: emission.namespace.mission_type.clone(),
-        path: path.to_owned(),
+        mission_type: namespace.mission_type.clone(),
+        path,
         artifact_class: row.class,
-        wp_id: row.wp_id.clone(),
+        wp_id: row.wp_id.as_deref().map(str::to_owned),
     }
 }
 
@@ -227,44 +300,15 @@ pub(super) fn json_array<T: serde::Serialize>(items: &[T]) -> String {
     serde_json::to_string(items).expect("strings always serialise")
 }
 
-fn indexed(
-    emission: &Emission<'_>,
-    path: &str,
-    row: &Artifact,
-    supersedes: Option<&CatalogueEntry>,
-) -> Payload {
-    let hash = row.content_hash().expect("only present rows are indexed");
-    Payload::ArtifactIndexed(Box::new(ArtifactIndexed {
-        namespace: emission.namespace.clone(),
-        artifact_id: identity(emission, path, row),
-        content_ref: ContentRef {
-            hash,
-            algorithm: "sha256".to_owned(),
-            size_bytes: row.size_bytes,
-            encoding: "utf-8".to_owned(),
-        },
-        indexed_at: row.indexed_at.unwrap_or(emission.now),
-        step_id: row.step_id.clone(),
-        provenance: provenance(emission),
-        supersedes: supersedes.map(|entry| entry.identity.clone()),
-        context_diagnostics: diagnostics([
-            ("artifact_key", row.key.clone()),
-            ("required_status", row.required_status.as_str().to_owned()),
-            ("relative_path", row.location.shown().into_owned()),
-            ("classified_by", row.classified_by.to_string()),
-        ]),
-    }))
-}
-
-fn missing_payload(emission: &Emission<'_>, missing: &Missing, path: &str) -> Payload {
-    let wp_id = emission.log.catalogue.get(path).and_then(|e| e.identity.wp_id.clone());
+fn missing_payload(emission: &Emission<'_>, missing: &Missing) -> Payload {
+    let prefix = emission.feature_prefix;
     Payload::ArtifactMissing(Box::new(ArtifactMissing {
         namespace: emission.namespace.clone(),
         expected_identity: ArtifactIdentity {
             mission_type: emission.namespace.mission_type.clone(),
-            path: path.to_owned(),
+            path: project_path(prefix, missing.shown_path()),
             artifact_class: missing.artifact_class,
-            wp_id,
+            wp_id: emission.ledger.wp_id(prefix, missing.shown_path()),
         },
         manifest_step: missing.manifest_step.clone(),
         checked_at: emission.now,
@@ -313,8 +357,8 @@ fn snapshot(emission: &Emission<'_>, kind: ScanKind, removed: &[&str]) -> Snapsh
 /// A short hash over the rows that cannot be read, so that a change in one is a change.
 fn unreadable_hash(dossier: &Dossier) -> String {
     let mut lines = String::new();
-    for (path, facts, _) in &dossier.rows {
-        if let super::FileState::Faulty { reason, raw_sha256, .. } = &facts.state {
+    for (path, row) in dossier.noted.iter() {
+        if let super::FileState::Faulty { reason, raw_sha256, .. } = &row.facts.state {
             let raw = raw_sha256.map_or_else(String::new, |d| d.to_string());
             lines.push_str(&format!("{}\t{}\t{raw}\n", path.shown(), reason.as_str()));
         }

@@ -198,6 +198,14 @@ pub struct SnapshotComputed {
     pub context_diagnostics: Diagnostics,
 }
 
+impl SnapshotComputed {
+    /// Can a drift that was reported before still stand?
+    pub(super) fn leaves_drift_open(&self) -> bool {
+        let status = self.context_diagnostics.get("parity_status").map(String::as_str);
+        matches!(status, Some("drifted" | "moved" | "baseline_rejected"))
+    }
+}
+
 /// Payload of [`EventType::ParityDriftDetected`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParityDriftDetected {
@@ -320,10 +328,16 @@ pub struct Event {
 impl Event {
     /// One line of the log, with its newline.
     pub fn to_line(&self) -> Vec<u8> {
-        let mut line = serde_json::to_vec(self)
-            .expect("an event has only strings, numbers and lists, which always serialise");
-        line.push(b'\n');
+        let mut line = Vec::new();
+        self.write_line(&mut line);
         line
+    }
+
+    /// Puts the line at the end of others.
+    pub fn write_line(&self, lines: &mut Vec<u8>) {
+        serde_json::to_writer(&mut *lines, self)
+            .expect("an event has only strings, numbers and lists, which always serialise");
+        lines.push(b'\n');
     }
 }
 

@@ -5,11 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
+use super::Digest;
 use super::event::{
     ArtifactIdentity, ArtifactIndexed, ArtifactMissing, Namespace, ParityDriftDetected, Payload,
     SnapshotComputed,
 };
-use super::{ArtifactClass, Digest};
 
 /// One artifact as the log knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +29,7 @@ pub struct CatalogueEntry {
 }
 
 /// The parts of a snapshot event by which a change is recognised.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotMark {
     /// The parity hash.
     pub snapshot_hash: Digest,
@@ -66,7 +68,7 @@ impl SnapshotMark {
 }
 
 /// By what a drift counts as the same one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DriftMark {
     /// The contents or names differ from an accepted baseline.
     Drifted {
@@ -182,16 +184,11 @@ impl LogState {
         }
         let still: BTreeSet<String> = json_list(get("missing_keys")).into_iter().collect();
         self.missing.retain(|key, _| still.contains(key));
-        if !matches!(get("parity_status"), Some("drifted" | "moved" | "baseline_rejected")) {
+        if !payload.leaves_drift_open() {
             self.drift = None;
         }
         self.snapshot = Some(SnapshotMark::of(payload));
         self.loose.clear();
-    }
-
-    /// The class of an artifact that the log knows.
-    pub fn class_of(&self, path: &str) -> Option<ArtifactClass> {
-        self.catalogue.get(path).map(|entry| entry.identity.artifact_class)
     }
 }
 

@@ -1,16 +1,57 @@
 //! The dossier of one feature: immutable, with everything the manifest says of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::anomaly::Anomaly;
 use super::artifact::Artifact;
+use super::chunked::{Chunked, Row};
 use super::completeness::{CompletenessStatus, Missing, StepReport};
 use super::definition::MissionDefinition;
 use super::parity::TreeHash;
 use super::{Digest, FileFacts, RelPath};
 
 /// A listed file: its path, the facts it was read as, and the row made from them.
-pub type FileRow = (RelPath, Arc<FileFacts>, Arc<Artifact>);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileRow {
+    /// Where it lies in the feature.
+    pub path: RelPath,
+    /// What reading it gave.
+    pub facts: Arc<FileFacts>,
+    /// What the dossier says of it.
+    pub artifact: Arc<Artifact>,
+}
+
+impl FileRow {
+    /// SHA-256 of its contents, if it is present.
+    pub fn content_hash(&self) -> Option<Digest> {
+        self.facts.content_hash()
+    }
+}
+
+impl Row for FileRow {
+    type Key = RelPath;
+
+    fn key(&self) -> &RelPath {
+        &self.path
+    }
+
+    fn is_shared_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.artifact, &other.artifact)
+    }
+}
+
+impl Row for Arc<Artifact> {
+    type Key = str;
+
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn is_shared_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(self, other)
+    }
+}
 
 /// Where a file's contents come from, as far as the checkout tells.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -80,9 +121,11 @@ pub struct Dossier {
     /// How it was found.
     pub step_source: StepSource,
     /// Rows by key.
-    pub artifacts: Vec<Arc<Artifact>>,
+    pub artifacts: Chunked<Arc<Artifact>>,
     /// Rows of files, by path, with the facts they were made from.
-    pub rows: Vec<FileRow>,
+    pub rows: Chunked<FileRow>,
+    /// Those of them that a person should look at: unreadable, or not understood.
+    pub noted: Arc<BTreeMap<RelPath, FileRow>>,
     /// Of everything up to the current step.
     pub completeness_status: CompletenessStatus,
     /// Of the current step alone.
@@ -112,7 +155,7 @@ pub struct Dossier {
 impl Dossier {
     /// Present artifacts, by path.
     pub fn present(&self) -> impl Iterator<Item = (&RelPath, Digest)> {
-        self.rows.iter().filter_map(|(path, _, row)| Some((path, row.content_hash()?)))
+        self.rows.iter().filter_map(|row| Some((&row.path, row.content_hash()?)))
     }
 
     /// How many blocking required artifacts are missing at the current step.
@@ -142,8 +185,7 @@ impl Dossier {
 
     /// The row with this key.
     pub fn artifact(&self, key: &str) -> Option<&Arc<Artifact>> {
-        let at = self.artifacts.binary_search_by(|row| row.key.as_str().cmp(key)).ok()?;
-        Some(&self.artifacts[at])
+        self.artifacts.get(key)
     }
 
     /// The manifest's version, or `unknown` without a manifest.

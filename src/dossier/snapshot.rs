@@ -62,8 +62,8 @@ pub struct ArtifactSummary<'a> {
 impl<'a> ArtifactSummary<'a> {
     /// The wire form of a row.
     pub fn new(row: &'a Artifact, provenance: &'a Provenance) -> Self {
-        let raw_hash_sha256 = match row.presence {
-            Presence::Absent { raw_hash, .. } => raw_hash,
+        let raw_hash_sha256 = match &row.presence {
+            Presence::Absent(absence) => absence.raw_hash,
             Presence::Present(_) => None,
         };
         Self {

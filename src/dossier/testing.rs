@@ -8,7 +8,8 @@ use super::baseline::{Baseline, BaselineKey};
 use super::capture::{Capturable, CaptureContext, capture};
 use super::definition::MissionDefinition;
 use super::extract::extract;
-use super::record::Provenance;
+use super::record::{FileRow, Provenance};
+use super::row_set::RowSet;
 use super::{Digest, Dossier, ErrorReason, FileFacts, FileState, FileTable, RelPath, Timestamp};
 
 /// Contents that stand for invalid UTF-8.
@@ -17,6 +18,13 @@ pub(crate) const INVALID: &str = "\u{0}invalid";
 /// A path that is one.
 pub(crate) fn path(text: &str) -> RelPath {
     RelPath::new(text).expect("a valid path")
+}
+
+/// The row of one file of no mission; without contents it cannot be read.
+pub(crate) fn file_row(name: &str, content: Option<&[u8]>) -> FileRow {
+    let text = content.map_or(INVALID.into(), String::from_utf8_lossy);
+    let files = table(&[(name, &text)]);
+    RowSet::new(&files, None, &RowSet::default()).by_path.iter().next().expect("one file").clone()
 }
 
 /// Files by path and contents.
@@ -55,7 +63,7 @@ pub(crate) fn remembering(
     remembered: &[&str],
 ) -> Dossier {
     let gone: BTreeSet<RelPath> = remembered.iter().map(|name| path(name)).collect();
-    assemble(Sources {
+    assemble(&Sources {
         feature_slug: "001-x",
         files: &table(files),
         ignored: 0,
@@ -65,7 +73,6 @@ pub(crate) fn remembering(
         explicit_step: step,
         remembered: &gone,
         provenance: Arc::new(Provenance { source_kind: "manual", git_sha: None, git_ref: None }),
-        previous: None,
     })
 }
 
@@ -86,12 +93,12 @@ pub(crate) fn baseline_of(dossier: &Dossier) -> Baseline {
     let present: Vec<Capturable> = dossier
         .rows
         .iter()
-        .filter_map(|(path, _, row)| {
+        .filter_map(|row| {
             Some(Capturable {
-                path: path.clone(),
-                artifact_key: row.key.clone(),
+                path: row.path.clone(),
+                artifact_key: row.artifact.key.to_string(),
                 content_hash: row.content_hash()?,
-                required_status: row.required_status,
+                required_status: row.artifact.required_status,
             })
         })
         .collect();

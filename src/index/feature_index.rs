@@ -135,14 +135,15 @@ impl FeatureIndex {
         self.artifacts_exceeded = false;
     }
 
-    /// What the next run needs in order not to read everything again.
-    pub fn to_cache(&self) -> IndexCache {
+    /// What the next run needs in order not to read everything again. `attached` is kept
+    /// with it, and means nothing here.
+    pub fn to_cache(&self, attached: Vec<u8>) -> IndexCache {
         let device = self.identity.map(|(device, _)| device).or(self.cached_device);
         let rows = self.tree.table().iter().map(|(path, facts)| {
             let through_link = self.tree.links().contains(path);
             CachedRow::new(path, through_link, self.tree.record(path), facts)
         });
-        IndexCache::new(&self.root, device, rows.collect())
+        IndexCache::new(&self.root, device, attached, rows.collect())
     }
 
     fn restore(&mut self, cache: IndexCache) {

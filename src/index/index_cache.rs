@@ -16,7 +16,7 @@ use super::stat::{FileRecord, digest_bytes};
 use crate::dossier::extract::Extract;
 use crate::dossier::{Digest, ErrorReason, FileFacts, FileState, RelPath, Timestamp};
 
-const MAGIC: &[u8; 8] = b"DOSSIX\x00\x01";
+const MAGIC: &[u8; 8] = b"DOSSIX\x00\x02";
 const HEADER: usize = MAGIC.len() + 32;
 
 /// The cache cannot be written.
@@ -33,6 +33,8 @@ struct Body {
     program: String,
     root: Vec<u8>,
     device: Option<u64>,
+    /// Of whoever keeps it; means nothing here.
+    attached: Vec<u8>,
     rows: Vec<CachedRow>,
 }
 
@@ -109,9 +111,14 @@ impl CachedRow {
 }
 
 impl IndexCache {
-    pub(super) fn new(root: &Path, device: Option<u64>, rows: Vec<CachedRow>) -> Self {
+    pub(super) fn new(
+        root: &Path,
+        device: Option<u64>,
+        attached: Vec<u8>,
+        rows: Vec<CachedRow>,
+    ) -> Self {
         let program = env!("CARGO_PKG_VERSION").to_owned();
-        Self(Body { program, root: root.as_os_str().as_bytes().to_vec(), device, rows })
+        Self(Body { program, root: root.as_os_str().as_bytes().to_vec(), device, attached, rows })
     }
 
     /// How many rows it has.
@@ -122,6 +129,11 @@ impl IndexCache {
     /// Has it no rows?
     pub fn is_empty(&self) -> bool {
         self.0.rows.is_empty()
+    }
+
+    /// What was given along with it.
+    pub fn attached(&self) -> &[u8] {
+        &self.0.attached
     }
 
     pub(super) fn is_of(&self, root: &Path) -> bool {

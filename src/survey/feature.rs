@@ -13,9 +13,10 @@ use super::baselines::Baselines;
 use super::task::{Task, TaskError};
 use super::{faults, now};
 use crate::dossier::anomaly::Anomaly;
-use crate::dossier::assemble::{Sources, assemble};
+use crate::dossier::assemble::{Assembler, Sources};
 use crate::dossier::baseline::{Baseline, BaselineKey};
 use crate::dossier::drift::{self, BaselineState, Drift};
+use crate::dossier::ledger::{Checkpoint, Ledger};
 use crate::dossier::record::Provenance;
 use crate::dossier::snapshot::Snapshot;
 use crate::dossier::{Dossier, RelPath, Timestamp, extract};
@@ -130,6 +131,9 @@ pub struct FeatureSurvey {
     /// Baseline files.
     pub baselines: Baselines,
     inputs: Option<(Option<String>, Option<String>)>,
+    assembler: Assembler,
+    /// Paths whose files may differ from those of the last dossier; `None` if any may.
+    pending: Option<BTreeSet<RelPath>>,
 }
 
 impl FeatureSurvey {
@@ -151,11 +155,12 @@ impl FeatureSurvey {
             ignore_faults,
             baselines: Baselines::default(),
             inputs: None,
+            assembler: Assembler::default(),
+            pending: None,
         }
     }
 
-    /// Surveys the feature. `remembered` are paths relative to the project root that were
-    /// there before, as shown.
+    /// Surveys the feature. What was there before is what the log says in `ledger`.
     ///
     /// If the directory cannot be opened nothing is judged: the error says why, and the
     /// last judgement stays.
@@ -163,7 +168,7 @@ impl FeatureSurvey {
         &mut self,
         assignment: &Assignment,
         around: &Surroundings<'_>,
-        remembered: &BTreeSet<String>,
+        ledger: &Ledger,
     ) -> Result<Surveyed, RootFault> {
         let (context, other_context) = self.load_context(around);
         let scan = self.scan(assignment, around)?;
@@ -178,7 +183,7 @@ impl FeatureSurvey {
         let again = other_context || other_files || other_inputs || self.judged.is_none();
         let dossier = match &self.judged {
             Some(judged) if !again => Arc::clone(&judged.dossier),
-            _ => Arc::new(self.assemble(assignment, &context, remembered)),
+            _ => Arc::new(self.assemble(assignment, &context, ledger)),
         };
         let (answers, changed) = self.judge(dossier, &context, assignment, again);
         Ok(Surveyed { scan, changed, answers })
@@ -188,9 +193,22 @@ impl FeatureSurvey {
     /// before. For a survey that turned out to be of another context than its memory.
     pub fn forget_remembered(&mut self, assignment: &Assignment) {
         let Some(context) = self.context.clone() else { return };
-        let dossier = Arc::new(self.assemble(assignment, &context, &BTreeSet::new()));
+        let dossier = Arc::new(self.assemble(assignment, &context, &Ledger::default()));
         let alone = Assignment { tasks: Vec::new(), ..assignment.clone() };
         self.judge(dossier, &context, &alone, true);
+    }
+
+    /// The ledger that a checkpoint was made of, if the rows that the index cache brought
+    /// back are those that it speaks of. Before the first survey.
+    pub fn resume(
+        &mut self,
+        checkpoint: Checkpoint,
+        assignment: &Assignment,
+        around: &Surroundings<'_>,
+    ) -> Option<Ledger> {
+        let (context, _) = self.load_context(around);
+        let dossier = self.assemble(assignment, &context, &Ledger::default());
+        Ledger::resume(checkpoint, &self.prefix, &dossier.rows)
     }
 
     /// What the project says now. The former value is kept where nothing changed, so that
@@ -215,6 +233,7 @@ impl FeatureSurvey {
     ) -> Result<Option<ScanOutcome>, RootFault> {
         let Some(request) = &assignment.request else {
             self.index.clear();
+            self.pending = None;
             return Ok(None);
         };
         let settings = ScanSettings {
@@ -227,6 +246,9 @@ impl FeatureSurvey {
             progress: around.progress,
         };
         let outcome = self.index.scan(request, around.watcher, &settings);
+        if let Some(pending) = &mut self.pending {
+            pending.extend(outcome.changed.iter().chain(&outcome.removed).cloned());
+        }
         outcome.root.clone()?;
         if let Some(found) = &outcome.rules_changed {
             self.ignore_faults = faults::of_ignore_files(found);
@@ -236,11 +258,15 @@ impl FeatureSurvey {
 
     /// Assembles the dossier of what the index holds.
     fn assemble(
-        &self,
+        &mut self,
         assignment: &Assignment,
         context: &ProjectContext,
-        remembered: &BTreeSet<String>,
+        ledger: &Ledger,
     ) -> Dossier {
+        let changed = self.pending.replace(BTreeSet::new());
+        let before = self.judged.as_ref().map(|judged| judged.dossier.as_ref());
+        let remembered =
+            ledger.remembered(&self.prefix, self.index.table(), before.zip(changed.as_ref()));
         let found = |mission_type: Option<&str>| {
             let mut found = faults::of_index(&self.index);
             found.extend(self.ignore_faults.iter().cloned());
@@ -248,7 +274,7 @@ impl FeatureSurvey {
             found
         };
         let last = assignment.last_known.as_ref().filter(|_| assignment.request.is_none());
-        let mut dossier = assemble(Sources {
+        let sources = Sources {
             feature_slug: &self.slug,
             files: self.index.table(),
             ignored: self.index.ignored().len(),
@@ -259,23 +285,14 @@ impl FeatureSurvey {
             }),
             explicit_step: last
                 .map_or(assignment.explicit_step.as_deref(), |last| last.step.as_deref()),
-            remembered: &self.remembered(remembered),
+            remembered: &remembered,
             provenance: provenance(context),
-            previous: self.judged.as_ref().map(|judged| judged.dossier.as_ref()),
-        });
+        };
+        let mut dossier = self.assembler.assemble(&sources, changed.as_ref());
         if let Some(last) = last {
             dossier.target_branch = Some(last.target_branch.clone());
         }
         dossier
-    }
-
-    /// Those of the remembered paths that are in this feature and not there now.
-    fn remembered(&self, paths: &BTreeSet<String>) -> BTreeSet<RelPath> {
-        let own = paths.iter().filter_map(|path| {
-            let rest = path.strip_prefix(&self.prefix)?;
-            RelPath::new(if self.prefix.is_empty() { rest } else { rest.strip_prefix('/')? }).ok()
-        });
-        own.filter(|path| !self.index.table().contains_key(path)).collect()
     }
 
     /// Does the tasks, compares with the baseline, and keeps the judgement.

@@ -1,7 +1,6 @@
 //! Surveys without a daemon: what `scan`, `check` and `explain` stand on. Nothing is
 //! watched and nothing is written.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -10,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 use super::faults::of_ignore_files;
 use super::feature::{Assignment, FeatureSurvey, Surroundings};
 use super::history::History;
+use crate::dossier::ledger::Ledger;
 use crate::dossier::path::shown;
 use crate::index::{FeatureIndex, IgnoreRules, RootFault, ScanProgress, ScanRequest};
 use crate::project::ProjectContext;
@@ -128,7 +128,7 @@ impl OneShot<'_> {
         let index = FeatureIndex::new(dir.to_path_buf(), rules, None);
         let faults = of_ignore_files(&ignore_faults);
         let mut survey = FeatureSurvey::new(slug.clone(), prefix, index, faults, place);
-        let remembered = survey.place.as_ref().map_or_else(BTreeSet::new, remembered);
+        let ledger = survey.place.as_ref().map(written).unwrap_or_default();
         let assignment = Assignment {
             request: Some(ScanRequest::Full),
             tasks: Vec::new(),
@@ -145,14 +145,14 @@ impl OneShot<'_> {
             progress: self.progress,
         };
         survey
-            .run(&assignment, &around, &remembered)
+            .run(&assignment, &around, &ledger)
             .map_err(|source| SurveyError::Feature { slug, source })?;
         Ok(survey)
     }
 }
 
-/// Required artifacts that the feature's log has seen.
-fn remembered(place: &DossierDir) -> BTreeSet<String> {
+/// What the feature's log says, as far as it can be read.
+fn written(place: &DossierDir) -> Ledger {
     let history = History::read(LogReader::new(place.clone()));
-    history.map(|history| history.state.ever).unwrap_or_default()
+    history.map(|history| history.state.into()).unwrap_or_default()
 }

@@ -107,12 +107,12 @@ impl FeatureSurvey {
 
 /// Present artifacts, as a capture sees them.
 fn capturable(dossier: &Dossier) -> Vec<Capturable> {
-    let rows = dossier.rows.iter().filter_map(|(path, _, row)| {
+    let rows = dossier.rows.iter().filter_map(|row| {
         Some(Capturable {
-            path: path.clone(),
-            artifact_key: row.key.clone(),
+            path: row.path.clone(),
+            artifact_key: row.artifact.key.to_string(),
             content_hash: row.content_hash()?,
-            required_status: row.required_status,
+            required_status: row.artifact.required_status,
         })
     });
     rows.collect()

@@ -107,12 +107,12 @@ impl Plan {
         let present: Vec<Capturable> = dossier
             .rows
             .iter()
-            .filter_map(|(path, _, row)| {
+            .filter_map(|row| {
                 Some(Capturable {
-                    path: path.clone(),
-                    artifact_key: row.key.clone(),
+                    path: row.path.clone(),
+                    artifact_key: row.artifact.key.to_string(),
                     content_hash: row.content_hash()?,
-                    required_status: row.required_status,
+                    required_status: row.artifact.required_status,
                 })
             })
             .collect();
@@ -149,7 +149,7 @@ impl Plan {
                 (path(name), Arc::new(facts))
             })
             .collect();
-        assemble(Sources {
+        assemble(&Sources {
             feature_slug: &self.slug,
             files: &files,
             ignored: 1,
@@ -163,7 +163,6 @@ impl Plan {
                 git_sha: Some("0".repeat(40)),
                 git_ref: Some("refs/heads/main".into()),
             }),
-            previous: None,
         })
     }
 

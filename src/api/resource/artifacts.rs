@@ -85,7 +85,7 @@ fn page(feature: &FeatureView, filters: &Filters, limit: usize, after: Option<&s
         .map(|row| row.as_ref())
         .filter(|row| filters.match_row(row, wanted.as_deref()))
         .collect();
-    let start = after.map_or(0, |key| matching.partition_point(|row| row.key.as_str() <= key));
+    let start = after.map_or(0, |key| matching.partition_point(|row| &*row.key <= key));
     let shown = &matching[start..matching.len().min(start.saturating_add(limit))];
     let has_more = start + shown.len() < matching.len();
     let last = shown.last().filter(|_| has_more);
@@ -97,7 +97,7 @@ fn page(feature: &FeatureView, filters: &Filters, limit: usize, after: Option<&s
             .map(|row| ArtifactSummary::new(row, &feature.dossier.provenance))
             .collect(),
         filters_applied: filters,
-        next_cursor: last.map(|row| URL_SAFE_NO_PAD.encode(&row.key)),
+        next_cursor: last.map(|row| URL_SAFE_NO_PAD.encode(row.key.as_bytes())),
         generation: feature.generation,
     })
 }
@@ -139,7 +139,7 @@ impl Filters {
             && self.wp_id.as_ref().is_none_or(|wanted| {
                 row.wp_id.as_ref().is_some_and(|id| id.eq_ignore_ascii_case(wanted))
             })
-            && self.step_id.as_ref().is_none_or(|wanted| row.step_id.as_ref() == Some(wanted))
+            && self.step_id.as_ref().is_none_or(|wanted| row.step_id.as_deref() == Some(wanted))
             && (self.required_only != Some(true) || row.required_status == RequiredStatus::Required)
             && self.present.is_none_or(|present| row.is_present() == present)
             && wanted.is_none_or(|wanted| {

@@ -78,7 +78,7 @@ fn index(out: &mut Exposition, view: &View) {
 
 fn features(out: &mut Exposition, view: &View) {
     let mut by_status = [("present", 0_u64), ("missing", 0), ("unreadable", 0)];
-    let rows = view.features.values().flat_map(|feature| &feature.dossier.artifacts);
+    let rows = view.features.values().flat_map(|feature| feature.dossier.artifacts.iter());
     for row in rows {
         let at = match row.error_reason() {
             None => 0,

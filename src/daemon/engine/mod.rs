@@ -306,7 +306,7 @@ impl Engine {
         }
         for feature in self.features.values_mut() {
             if let Some(work) = feature.work.as_mut() {
-                super::job::save_cache(work, &feature.at, &self.parts.environment);
+                super::load::save_cache(work, &feature.at, &self.parts.environment);
             }
         }
         let _ = self.parts.journal.send(Order::Stop);

@@ -18,14 +18,14 @@ fn filled() -> Kit {
 }
 
 fn stored(kit: &Kit) -> Vec<u8> {
-    kit.index.to_cache().to_bytes().expect("encodes")
+    kit.index.to_cache(Vec::new()).to_bytes().expect("encodes")
 }
 
 #[test]
 fn a_restored_index_reads_nothing_and_changes_nothing() {
     let kit = filled();
     let cache = IndexCache::from_bytes(&stored(&kit)).expect("sound");
-    assert_eq!(cache, kit.index.to_cache());
+    assert_eq!(cache, kit.index.to_cache(Vec::new()));
     assert_eq!(cache.len(), 6);
     let mut index = fresh_index(&kit.root, Some(cache));
     assert_eq!(index.table(), kit.index.table());
@@ -113,7 +113,8 @@ fn a_sound_cache_that_lies_is_found_out() {
     let moved = super::super::index_cache::IndexCache::new(
         &kit.root,
         Some(u64::MAX),
-        kit.index.to_cache().into_rows(),
+        Vec::new(),
+        kit.index.to_cache(Vec::new()).into_rows(),
     );
     let mut index = fresh_index(&kit.root, Some(moved));
     let outcome = index.scan(&ScanRequest::Full, &kit.watcher, &settings());
@@ -125,7 +126,7 @@ fn a_sound_cache_that_lies_is_found_out() {
     }
     kit.write("spec.md/now-a-directory.md", "x");
     mkfifo(&kit.at("link.md"));
-    let mut index = fresh_index(&kit.root, Some(kit.index.to_cache()));
+    let mut index = fresh_index(&kit.root, Some(kit.index.to_cache(Vec::new())));
     index.scan(&ScanRequest::Full, &kit.watcher, &settings());
     Kit { index, ..kit }.check_against_fresh("a lying cache");
 }

@@ -148,6 +148,12 @@ impl EventLog {
         Ok(noticed.take())
     }
 
+    /// The last line that was found or written, without its newline.
+    pub fn last_line(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(active) = &self.active else { return Ok(None) };
+        repair::last_line(&active.file, active.len).at("read", &self.path())
+    }
+
     /// Makes what was appended survive a power loss.
     pub fn sync(&self) -> Result<(), StoreError> {
         match &self.active {

@@ -46,6 +46,21 @@ pub(super) fn repair(file: &File) -> io::Result<Tail> {
     Ok(Tail { len, cut: found - len, foreign_last_line })
 }
 
+/// The last line of the first `len` bytes, without its newline; `None` without one, or if
+/// it is longer than a line of ours.
+pub(super) fn last_line(file: &File, len: u64) -> io::Result<Option<Vec<u8>>> {
+    let Some(end) = len.checked_sub(1) else { return Ok(None) };
+    let start = after_newline_before(file, end)?;
+    if end - start > MAX_LINE as u64 {
+        return Ok(None);
+    }
+    let mut file = file;
+    file.seek(SeekFrom::Start(start))?;
+    let mut line = Vec::new();
+    file.take(end - start).read_to_end(&mut line)?;
+    Ok(Some(line))
+}
+
 /// The place behind the last newline in the first `end` bytes; 0 if there is none.
 fn after_newline_before(file: &File, end: u64) -> io::Result<u64> {
     let mut buffer = [0; CHUNK];

@@ -1,0 +1,192 @@
+//! What is on disk of a feature, brought back at a start and kept for the next one: the
+//! index cache, and what the feature's log says.
+//!
+//! The log is the truth. Reading all of it takes longer than a scan, so the index cache
+//! carries a checkpoint of it along. It counts only if the log still ends with the batch
+//! that the checkpoint ends with, and if the cached rows give what the log says of them;
+//! else the log is read.
+
+use std::ffi::OsString;
+
+use super::job::{FeatureWork, JobEnvironment, Whereabouts};
+use super::order::Order;
+use super::view::StoreState;
+use crate::dossier::event::RawEvent;
+use crate::dossier::ledger::{BatchEnd, Checkpoint, Ledger};
+use crate::index::{FeatureIndex, IgnoreRules, IndexCache};
+use crate::store::{DossierDir, EventLog, StoreError, atomic, document, project_id};
+use crate::survey::{Assignment, FeatureSurvey, History, Surroundings, ignore_anomalies};
+
+/// An index cache larger than this is not read.
+const CACHE_LIMIT: u64 = 1024 * 1024 * 1024;
+
+/// What the loading of a feature gave, for the loop and the journal.
+pub(super) struct Loaded {
+    /// The log, ready to be appended to; or why there is none.
+    pub log: Result<Box<EventLog>, String>,
+    /// The newest event id of the log.
+    pub last_event_id: Option<String>,
+    /// The largest clock of the log.
+    pub last_clock: u64,
+    /// Bytes of the full scan that its active segment begins with; 0 if they were not
+    /// counted.
+    pub opening: u64,
+}
+
+impl Loaded {
+    /// What the journal is told.
+    pub(super) fn order(self, feature: &str) -> Order {
+        let feature = feature.to_owned();
+        match self.log {
+            Ok(log) => Order::Open {
+                feature,
+                log,
+                last_event_id: self.last_event_id,
+                last_clock: self.last_clock,
+                opening: self.opening,
+            },
+            Err(message) => {
+                tracing::error!(feature, %message, "the event log cannot be opened");
+                Order::NoLog { feature, message }
+            }
+        }
+    }
+}
+
+/// Loads what is on disk of a feature.
+pub(super) fn load(
+    whereabouts: &Whereabouts,
+    assignment: &Assignment,
+    around: &Surroundings<'_>,
+    environment: &JobEnvironment,
+) -> (FeatureWork, Loaded) {
+    let project_id = project_id(&whereabouts.project_root);
+    let (place, fallback) = DossierDir::choose(
+        &whereabouts.project_root,
+        &whereabouts.name,
+        &project_id,
+        &environment.home,
+    );
+    let (rules, ignore_faults) =
+        IgnoreRules::load(&whereabouts.dir, Some(&whereabouts.project_root));
+    let (cache, checkpoint) = read_cache(whereabouts, environment);
+    let index = FeatureIndex::new(whereabouts.dir.clone(), rules, cache);
+    let mut survey = FeatureSurvey::new(
+        whereabouts.slug.clone(),
+        whereabouts.prefix.clone(),
+        index,
+        ignore_anomalies(&ignore_faults),
+        Some(place.clone()),
+    );
+    let mut repaired_bytes = 0;
+    let opened = EventLog::open(place.clone(), environment.segment_bytes);
+    let read = opened.and_then(|(log, recovery)| {
+        repaired_bytes = recovery.cut_bytes;
+        let resume = |checkpoint| survey.resume(checkpoint, assignment, around);
+        let written = Written::read(&log, checkpoint, resume)?;
+        Ok((Box::new(log), written))
+    });
+    if repaired_bytes > 0 {
+        tracing::warn!(feature = %whereabouts.id, repaired_bytes, "cut off a torn line of the event log");
+    }
+    let (log, written) = match read {
+        Ok((log, written)) => (Ok(log), written),
+        Err(error) => (Err(error.to_string()), Written::default()),
+    };
+    let store = StoreState {
+        location: if place.is_in_project() { "project" } else { "state" },
+        fallback_reason: fallback.map(|reason| reason.to_string()),
+        failing: log.as_ref().err().cloned(),
+        repaired_bytes,
+    };
+    let Written { ledger, last_event_id, last_clock, opening } = written;
+    let loaded = Loaded { log, last_event_id, last_clock, opening };
+    (FeatureWork { survey, ledger, store, cache_dirty: true }, loaded)
+}
+
+/// What a log says.
+#[derive(Default)]
+struct Written {
+    ledger: Ledger,
+    last_event_id: Option<String>,
+    last_clock: u64,
+    opening: u64,
+}
+
+impl Written {
+    /// By the checkpoint if it holds, else by reading the log.
+    fn read(
+        log: &EventLog,
+        checkpoint: Option<Checkpoint>,
+        resume: impl FnOnce(Checkpoint) -> Option<Ledger>,
+    ) -> Result<Self, StoreError> {
+        if let Some(checkpoint) = checkpoint
+            && let Some(last) = log.last_line()?
+            && let Ok(last) = serde_json::from_slice::<RawEvent>(&last)
+            && *checkpoint.last() == end_of(&last)
+            // A segment that may soon be closed has to be known in full.
+            && !log.wants_rotation()
+            && let Some(ledger) = resume(checkpoint)
+        {
+            return Ok(Self {
+                ledger,
+                last_event_id: Some(last.event_id),
+                last_clock: last.lamport_clock,
+                opening: 0,
+            });
+        }
+        let History { state, last_event_id, last_clock, opening } = History::read(log.lines())?;
+        let mut ledger = Ledger::from(state);
+        if log.end().is_some_and(|end| end.offset == 0) {
+            // A crash came between two segments: the new one has to begin with everything.
+            ledger = ledger.begin_anew();
+        }
+        Ok(Self { ledger, last_event_id, last_clock, opening })
+    }
+}
+
+fn end_of(event: &RawEvent) -> BatchEnd {
+    BatchEnd { correlation_id: event.correlation_id.clone(), event_type: event.event_type }
+}
+
+fn cache_name(whereabouts: &Whereabouts) -> OsString {
+    format!("{}.idx", whereabouts.id).into()
+}
+
+/// The index cache, if there is a sound one, and the checkpoint that it carries. Anything
+/// else costs a full read, no more.
+fn read_cache(
+    whereabouts: &Whereabouts,
+    environment: &JobEnvironment,
+) -> (Option<IndexCache>, Option<Checkpoint>) {
+    let path = environment.home.index_cache_dir().join(cache_name(whereabouts));
+    let bytes = document::read(&path, CACHE_LIMIT).ok().flatten();
+    let Some(cache) = bytes.and_then(|bytes| IndexCache::from_bytes(&bytes)) else {
+        return (None, None);
+    };
+    let checkpoint = postcard::from_bytes(cache.attached()).ok();
+    (Some(cache), checkpoint)
+}
+
+/// Writes the index cache, if it changed. A failure costs a full read at the next start.
+pub(super) fn save_cache(
+    work: &mut FeatureWork,
+    whereabouts: &Whereabouts,
+    environment: &JobEnvironment,
+) {
+    if !std::mem::take(&mut work.cache_dirty) {
+        return;
+    }
+    let checkpoint = work.ledger.checkpoint();
+    let attached = checkpoint.and_then(|checkpoint| postcard::to_stdvec(&checkpoint).ok());
+    let cache = work.survey.index.to_cache(attached.unwrap_or_default());
+    let path = environment.home.index_cache_dir().join(cache_name(whereabouts));
+    match cache.to_bytes() {
+        Ok(bytes) => {
+            if let Err(error) = atomic::replace(&path, &bytes, 0o600) {
+                tracing::warn!(feature = %whereabouts.id, %error, "the index cache cannot be written");
+            }
+        }
+        Err(error) => tracing::warn!(feature = %whereabouts.id, %error, "no index cache"),
+    }
+}
