@@ -11,6 +11,7 @@ use crate::daemon::config::{Config, ConfigError};
 use crate::daemon::{Ending, StartError};
 use crate::host::{Host, HostConfig, HostError, ServerError};
 use crate::platform::access::restrict_new_files;
+use crate::platform::memory;
 use crate::store::LockError;
 
 pub(super) fn run(args: RunArgs, context: &mut Context) -> Result<Verdict, CliError> {
@@ -48,6 +49,7 @@ pub(super) fn start_log(listen: &ListenArgs) -> Result<(), CliError> {
 
 /// Starts the daemon with its listeners.
 pub(super) fn start(listen: &ListenArgs, socket: Option<PathBuf>) -> Result<Host, HostError> {
+    memory::configure();
     restrict_new_files();
     let home = std::env::var_os("DOSSIERD_HOME").map(PathBuf::from);
     let home = crate::store::Home::resolve(home).map_err(StartError::Home)?;

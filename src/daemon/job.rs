@@ -93,6 +93,16 @@ pub(super) struct JobResult {
     pub survey: Option<Result<SurveyResult, RootFault>>,
 }
 
+impl JobResult {
+    /// How many rows were made anew or stored by it.
+    pub(super) fn turned_over(&self) -> usize {
+        match &self.survey {
+            Some(Ok(survey)) if self.loaded.is_none() => survey.rows_changed,
+            Some(_) | None => self.work.survey.index.table().len(),
+        }
+    }
+}
+
 /// What a survey gave.
 pub(super) struct SurveyResult {
     pub changed: bool,

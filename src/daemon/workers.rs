@@ -4,11 +4,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::engine::Event;
 use super::job::{Job, JobEnvironment};
+use crate::platform::memory;
 
 /// Starts `count` workers. They end when the sender of jobs is gone.
 pub(super) fn start(
@@ -26,11 +28,35 @@ pub(super) fn start(
     (0..count).map(start_one).collect()
 }
 
+/// After a job that made or stored so many rows, much memory is free.
+const LARGE: usize = 1000;
+
+/// So long after such a job, if no other has come, it is given back.
+const QUIET: Duration = Duration::from_millis(500);
+
 fn work(jobs: &Receiver<Job>, events: &Sender<Event>, environment: &JobEnvironment) {
-    while let Ok(job) = jobs.recv() {
+    let mut large = false;
+    loop {
+        let next = if large {
+            jobs.recv_timeout(QUIET)
+        } else {
+            jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        };
+        let job = match next {
+            Ok(job) => job,
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {
+                large = false;
+                memory::give_back();
+                continue;
+            }
+        };
         // What a panic leaves half done is in the job, which is lost with it.
         let event = match catch_unwind(AssertUnwindSafe(|| job.run(environment))) {
-            Ok(result) => Event::Job(Box::new(result)),
+            Ok(result) => {
+                large |= result.turned_over() > LARGE;
+                Event::Job(Box::new(result))
+            }
             Err(panic) => Event::Panicked(message_of(panic.as_ref())),
         };
         if events.send(event).is_err() {

@@ -4,6 +4,8 @@
 //! which an extract may be kept. Invariant: no bytes make this panic, and none fail the
 //! file: what can't be read is a fault inside the facts.
 
+use std::sync::{Arc, LazyLock};
+
 use serde::{Deserialize, Serialize};
 
 use super::RelPath;
@@ -33,6 +35,20 @@ pub enum Extract {
 }
 
 impl Extract {
+    /// Shares it. Most files say nothing of interest: those all share the same two.
+    pub fn into_shared(self) -> Arc<Self> {
+        static NOTHING: LazyLock<Arc<Extract>> = LazyLock::new(Arc::default);
+        static NO_FRONT_MATTER: LazyLock<Arc<Extract>> =
+            LazyLock::new(|| Arc::new(Extract::Markdown(Frontmatter::default())));
+        match &self {
+            Self::None => Arc::clone(&NOTHING),
+            Self::Markdown(front) if *front == Frontmatter::default() => {
+                Arc::clone(&NO_FRONT_MATTER)
+            }
+            _ => Arc::new(self),
+        }
+    }
+
     /// What could not be read, for people.
     pub fn fault(&self) -> Option<&str> {
         match self {

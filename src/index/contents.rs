@@ -1,13 +1,14 @@
 //! Contents that were seen before, by their BLAKE3: the gate.
 //!
 //! A touched, moved or copied file whose bytes are known pays neither SHA-256 nor
-//! parsing. Contents stay known for a while after their file is gone, because a move may
-//! show as a removal first and an arrival in a later scan.
+//! parsing. What is in the tree is found there, by a hint that is checked; contents whose
+//! file is gone are kept for a while, because a move may show as a removal first and an
+//! arrival in a later scan.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::tree::Tree;
+use super::tree::{Departed, Tree};
 use crate::dossier::{Digest, FileFacts, RelPath};
 
 /// A file whose bytes have a known BLAKE3.
@@ -26,32 +27,66 @@ impl Known {
     }
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Contents(HashMap<Digest, Known>);
+/// Contents of vanished files that are kept from scan to scan.
+const KEPT: usize = 4096;
 
-/// Contents of vanished files that are kept, besides as many as there are rows.
-const SLACK: usize = 1024;
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    /// Where bytes may be in the tree, by the beginning of their BLAKE3. There is one for
+    /// each file, so the rest of the sum is looked up where it stands anyway.
+    hints: HashMap<u64, RelPath>,
+    gone: HashMap<Digest, Known>,
+    /// The order in which they went.
+    order: VecDeque<Digest>,
+}
 
 impl Contents {
-    pub(super) fn get(&self, blake3: &Digest) -> Option<&Known> {
-        self.0.get(blake3)
+    /// A file with these bytes.
+    pub(super) fn get(&self, blake3: &Digest, tree: &Tree) -> Option<Known> {
+        let here = self.hints.get(&beginning(blake3)).and_then(|path| {
+            let record = tree.record(path)?;
+            let facts = tree.table().get(path)?;
+            (record.blake3 == Some(*blake3))
+                .then(|| Known { path: path.clone(), facts: Arc::clone(facts) })
+        });
+        here.or_else(|| self.gone.get(blake3).cloned())
     }
 
-    pub(super) fn insert(&mut self, blake3: Digest, path: &RelPath, facts: &Arc<FileFacts>) {
-        let known = Known { path: path.clone(), facts: Arc::clone(facts) };
-        self.0.insert(blake3, known);
+    /// A file in the tree has these bytes.
+    pub(super) fn note(&mut self, blake3: &Digest, path: &RelPath) {
+        self.hints.insert(beginning(blake3), path.clone());
     }
 
-    /// Forgets contents that no row has any more, once they are too many.
-    pub(super) fn tidy(&mut self, tree: &Tree) {
-        if self.0.len() <= 2 * tree.table().len() + SLACK {
-            return;
-        }
-        self.0.clear();
-        for (path, facts) in tree.table() {
-            if let Some(blake3) = tree.record(path).and_then(|record| record.blake3) {
-                self.insert(blake3, path, facts);
+    /// Takes over what went out of the tree.
+    pub(super) fn take(&mut self, departed: Vec<Departed>) {
+        for Departed { blake3, path, facts } in departed {
+            if self.gone.insert(blake3, Known { path, facts }).is_none() {
+                self.order.push_back(blake3);
             }
         }
     }
+
+    /// Forgets what is gone for long, and hints that lead nowhere once they are too many.
+    pub(super) fn tidy(&mut self, tree: &Tree) {
+        while self.order.len() > KEPT {
+            if let Some(oldest) = self.order.pop_front() {
+                self.gone.remove(&oldest);
+            }
+        }
+        if self.order.is_empty() || self.gone.capacity() > 4 * KEPT {
+            self.gone.shrink_to_fit();
+            self.order.shrink_to_fit();
+        }
+        if self.hints.len() > tree.table().len() + tree.table().len() / 4 + KEPT {
+            self.hints.retain(|_, path| tree.table().contains_key(path));
+            self.hints.shrink_to_fit();
+        }
+    }
+}
+
+/// Eight bytes of a sum. Two sums that share them share a hint, and one of them is then
+/// hashed again, no more.
+fn beginning(blake3: &Digest) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = blake3.0;
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }

@@ -15,7 +15,7 @@ use super::beneath::{FeatureDir, RootFault};
 use super::contents::Contents;
 use super::ignore_rules::{IgnoreFault, IgnoreRules, Ignored};
 use super::index_cache::{CachedRow, IndexCache};
-use super::reader::{ATTEMPTS, Job, ReadResult, unreadable};
+use super::reader::{ATTEMPTS, Job, ReadResult, Seen, unreadable};
 use super::reading::read_all;
 use super::scan::{Ground, Limits, ScanOutcome, ScanRequest, ScanSettings, Touched};
 use super::stat::Moment;
@@ -155,10 +155,11 @@ impl FeatureIndex {
                 false => Node::File(record),
             };
             if let Some(blake3) = record.and_then(|record| record.blake3) {
-                self.contents.insert(blake3, &path, &facts);
+                self.contents.note(&blake3, &path);
             }
             self.tree.restore_row(path, node, facts);
         }
+        self.tree.pack();
     }
 
     /// Brings the index up to date. A request for some paths becomes a full scan where
@@ -197,7 +198,11 @@ impl FeatureIndex {
         outcome.notes_changed = self.tree.take_ignored_changed()
             || before.0 != *self.tree.directory_faults()
             || before.1 != *self.tree.limits();
+        self.contents.take(self.tree.take_departed());
         self.contents.tidy(&self.tree);
+        if outcome.changed.len() > self.tree.table().len() / 4 {
+            self.tree.pack();
+        }
         outcome
     }
 
@@ -248,7 +253,9 @@ impl FeatureIndex {
                 return;
             }
             let listed = outcome.stats.listed;
-            let (results, stats) = read_all(&ground, &self.contents, &jobs, listed);
+            self.contents.take(self.tree.take_departed());
+            let seen = Seen { contents: &self.contents, tree: &self.tree };
+            let (results, stats) = read_all(&ground, &seen, &jobs, listed);
             outcome.stats.add(&stats);
             let last = round + 1 == ATTEMPTS;
             let merge = Merge { at, full, last };
@@ -314,10 +321,8 @@ impl FeatureIndex {
             _ => Node::File(record),
         };
         self.tree.set_row(&job.path, node, FileFacts { size_bytes, state, indexed_at: merge.at });
-        if let (Some(blake3), Some(facts)) =
-            (record.and_then(|record| record.blake3), self.tree.table().get(&job.path))
-        {
-            self.contents.insert(blake3, &job.path, facts);
+        if let Some(blake3) = record.and_then(|record| record.blake3) {
+            self.contents.note(&blake3, &job.path);
         }
         None
     }

@@ -98,6 +98,7 @@ impl CachedRow {
         let path = RelPath::new(self.path).ok()?;
         let state = match self.state {
             CachedState::Text { sha256, extract } => {
+                let extract = Arc::unwrap_or_clone(extract).into_shared();
                 FileState::Text { sha256: Digest(sha256), extract }
             }
             CachedState::Faulty { reason, detail, raw_sha256 } => {

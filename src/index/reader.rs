@@ -15,6 +15,7 @@ use super::beneath::{FeatureDir, Links, OpenFault, OpenedFile, io_fault};
 use super::contents::{Contents, Known};
 use super::scan::{Ground, ScanSettings, ScanStats};
 use super::stat::{FileRecord, Moment, StatRecord, is_transient};
+use super::tree::Tree;
 use super::utf8_check::{Utf8Check, first_bad_byte, head};
 use crate::dossier::extract::Extract;
 use crate::dossier::{Digest, ErrorReason, FileFacts, FileState, RelPath};
@@ -55,12 +56,18 @@ pub(super) enum ReadResult {
     Cancelled,
 }
 
+/// Where bytes may have been seen before.
+pub(super) struct Seen<'a> {
+    pub(super) contents: &'a Contents,
+    pub(super) tree: &'a Tree,
+}
+
 /// Reads files one after the other; each thread has its own.
 pub(super) struct Reader<'a> {
     dir: &'a FeatureDir,
     settings: &'a ScanSettings<'a>,
     file_clock: fn() -> Moment,
-    contents: &'a Contents,
+    seen: &'a Seen<'a>,
     pub(super) stats: ScanStats,
     buffer: Vec<u8>,
 }
@@ -85,10 +92,10 @@ impl From<OpenFault> for Halt {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(ground: &Ground<'a>, contents: &'a Contents) -> Self {
+    pub(super) fn new(ground: &Ground<'a>, seen: &'a Seen<'a>) -> Self {
         let Ground { dir, settings, file_clock, .. } = *ground;
         let stats = ScanStats::default();
-        Self { dir, settings, file_clock, contents, stats, buffer: Vec::new() }
+        Self { dir, settings, file_clock, seen, stats, buffer: Vec::new() }
     }
 
     /// Reads one file.
@@ -213,7 +220,7 @@ impl<'a> Reader<'a> {
         let state = match utf8.finish() {
             None => FileState::Text {
                 sha256,
-                extract: Arc::new((self.settings.extract_head)(&job.path, &beginning)),
+                extract: (self.settings.extract_head)(&job.path, &beginning).into_shared(),
             },
             Some(offset) => invalid(offset, sha256),
         };
@@ -226,7 +233,7 @@ impl<'a> Reader<'a> {
         let former = job.former.as_ref().filter(|(former, _)| former == blake3);
         let known = match former {
             Some((_, facts)) => Known { path: job.path.clone(), facts: Arc::clone(facts) },
-            None => self.contents.get(blake3)?.clone(),
+            None => self.seen.contents.get(blake3, self.seen.tree)?,
         };
         // The state must be one of the bytes, not of permissions or of timing.
         let of_bytes = match &known.facts.state {
@@ -238,7 +245,7 @@ impl<'a> Reader<'a> {
 
     fn text(&self, sha256: Digest, path: &RelPath, bytes: &[u8]) -> FileState {
         let extract: Extract = (self.settings.extract)(path, bytes);
-        FileState::Text { sha256, extract: Arc::new(extract) }
+        FileState::Text { sha256, extract: extract.into_shared() }
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use super::contents::Contents;
-use super::reader::{Job, ReadResult, Reader};
+use super::reader::{Job, ReadResult, Reader, Seen};
 use super::scan::{Ground, ScanProgress, ScanStats};
 
 /// Fewer files than this are read without starting threads.
@@ -14,7 +13,7 @@ const REPORT_EVERY: u64 = 256;
 /// Reads all files; one result per job, in order.
 pub(super) fn read_all(
     ground: &Ground<'_>,
-    contents: &Contents,
+    seen: &Seen<'_>,
     jobs: &[Job],
     listed: u64,
 ) -> (Vec<ReadResult>, ScanStats) {
@@ -22,7 +21,7 @@ pub(super) fn read_all(
     let done = AtomicU64::new(0);
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut reader = Reader::new(ground, contents);
+        let mut reader = Reader::new(ground, seen);
         let mut results = Vec::new();
         while let (index, Some(job)) = take(&next, jobs) {
             results.push((index, reader.read(job)));

@@ -62,16 +62,18 @@ impl From<FileType> for FileKind {
     }
 }
 
-/// A moment of the file system's clock: seconds and nanoseconds since 1970.
+/// A moment of the file system's clock, in nanoseconds since 1970. Moments before 1677 and
+/// after 2262 count as those limits; two of them then look alike, and files that are told
+/// apart by them alone are by their `ctime`, which nobody can set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Moment {
-    /// Whole seconds, negative before 1970.
-    pub seconds: i64,
-    /// Nanoseconds within the second.
-    pub nanos: u32,
-}
+pub struct Moment(i64);
 
 impl Moment {
+    /// From whole seconds, negative before 1970, and nanoseconds within the second.
+    pub fn new(seconds: i64, nanos: u32) -> Self {
+        Self(seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(nanos)))
+    }
+
     /// The clock that file systems stamp with, which never runs ahead of the stamps that
     /// come after this call.
     pub fn now() -> Self {
@@ -80,7 +82,12 @@ impl Moment {
         #[cfg(not(target_os = "linux"))]
         let clock = rustix::time::ClockId::Realtime;
         let time = rustix::time::clock_gettime(clock);
-        Self { seconds: time.tv_sec, nanos: u32::try_from(time.tv_nsec).unwrap_or(0) }
+        Self::new(time.tv_sec, u32::try_from(time.tv_nsec).unwrap_or(0))
+    }
+
+    /// So many seconds later; the last moment at most.
+    pub fn later(self, seconds: i64) -> Self {
+        Self(self.0.saturating_add(seconds.saturating_mul(1_000_000_000)))
     }
 }
 
@@ -111,8 +118,8 @@ impl StatKey {
             ino: stat.st_ino as u64,
             kind_bits: FileType::from_raw_mode(stat.st_mode).as_raw_mode() as u32,
             size: u64::try_from(stat.st_size).unwrap_or(0),
-            mtime: Moment { seconds: stat.st_mtime as i64, nanos: stat.st_mtime_nsec as u32 },
-            ctime: Moment { seconds: stat.st_ctime as i64, nanos: stat.st_ctime_nsec as u32 },
+            mtime: Moment::new(stat.st_mtime as i64, stat.st_mtime_nsec as u32),
+            ctime: Moment::new(stat.st_ctime as i64, stat.st_ctime_nsec as u32),
         }
     }
 
@@ -142,9 +149,7 @@ impl StatRecord {
     /// the clock and still show the same stat.
     pub(super) fn vouches_for(&self, now: &StatKey) -> bool {
         let last = self.key.mtime.max(self.key.ctime);
-        let old_enough =
-            Moment { seconds: last.seconds.saturating_add(RACY_SECONDS), nanos: last.nanos }
-                < self.recorded_at;
+        let old_enough = last.later(RACY_SECONDS) < self.recorded_at;
         old_enough && self.key == *now
     }
 }
@@ -218,12 +223,12 @@ mod tests {
     use super::*;
 
     fn key(mtime: i64, ctime: i64) -> StatKey {
-        let at = |seconds| Moment { seconds, nanos: 5 };
+        let at = |seconds| Moment::new(seconds, 5);
         StatKey { dev: 1, ino: 2, kind_bits: 0o100000, size: 3, mtime: at(mtime), ctime: at(ctime) }
     }
 
     fn check(key: StatKey, recorded: (i64, u32), now: StatKey, trusted: bool) {
-        let recorded_at = Moment { seconds: recorded.0, nanos: recorded.1 };
+        let recorded_at = Moment::new(recorded.0, recorded.1);
         let record = StatRecord { key, recorded_at };
         assert_eq!(record.vouches_for(&now), trusted, "{record:?} {now:?}");
     }

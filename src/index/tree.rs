@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::ignore_rules::{Ignored, IgnoredBy};
 use super::stat::{FileRecord, StatRecord};
-use crate::dossier::{ErrorReason, FileFacts, FileState, FileTable, RelPath, Timestamp};
+use crate::dossier::{Digest, ErrorReason, FileFacts, FileState, FileTable, RelPath, Timestamp};
 
 /// What is known of one entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +49,14 @@ impl LimitExceeded {
     }
 }
 
+/// A file that went, and what its bytes were.
+#[derive(Debug)]
+pub(super) struct Departed {
+    pub(super) blake3: Digest,
+    pub(super) path: RelPath,
+    pub(super) facts: Arc<FileFacts>,
+}
+
 /// What a row was before it was first touched; `None` when it was not there.
 pub(super) type Journal = BTreeMap<RelPath, Option<Arc<FileFacts>>>;
 
@@ -61,6 +69,7 @@ pub(super) struct Tree {
     directory_faults: BTreeMap<Option<RelPath>, String>,
     limits: BTreeMap<RelPath, LimitExceeded>,
     journal: Journal,
+    departed: Vec<Departed>,
     /// What was ignored where something about it was set or removed in this scan.
     ignored_before: BTreeMap<RelPath, Option<Ignored>>,
 }
@@ -112,6 +121,17 @@ impl Tree {
     /// Starts a scan's journal anew and hands out the old one.
     pub(super) fn take_journal(&mut self) -> Journal {
         std::mem::take(&mut self.journal)
+    }
+
+    /// Files that went since this was last asked, with what their bytes were.
+    pub(super) fn take_departed(&mut self) -> Vec<Departed> {
+        std::mem::take(&mut self.departed)
+    }
+
+    /// Stores everything as tightly as it can be, after much has come.
+    pub(super) fn pack(&mut self) {
+        self.nodes = std::mem::take(&mut self.nodes).into_iter().collect();
+        self.table = std::mem::take(&mut self.table).into_iter().collect();
     }
 
     /// Is anything else ignored than when this was last asked?
@@ -323,6 +343,11 @@ impl Tree {
     }
 
     fn remove_one(&mut self, path: &RelPath) {
+        let blake3 = self.record(path).and_then(|record| record.blake3);
+        if let Some((blake3, facts)) = blake3.zip(self.table.get(path)) {
+            let facts = Arc::clone(facts);
+            self.departed.push(Departed { blake3, path: path.clone(), facts });
+        }
         self.drop_row(path);
         match self.nodes.remove(path) {
             Some(Node::Link { .. }) => {

@@ -2,7 +2,8 @@
 //!
 //! `dir` is the handle through which everything below a directory is reached without
 //! following links; `user` says who runs this and on which machine; `runtime` where
-//! sockets go and how long their paths may be; `access` sets modes.
+//! sockets go and how long their paths may be; `access` sets modes; `memory` gives free
+//! memory back.
 //! Decisions stay with the callers: nothing here knows a dossier.
 
 pub mod access;
@@ -12,6 +13,7 @@ pub mod dir;
 #[cfg(not(unix))]
 #[path = "dir_portable.rs"]
 pub mod dir;
+pub mod memory;
 pub mod node;
 pub mod runtime;
 pub mod user;

@@ -51,8 +51,7 @@ pub(super) fn settings() -> ScanSettings<'static> {
 
 /// A clock so far ahead that every recording counts as old enough.
 pub(super) fn ahead() -> Moment {
-    let now = Moment::now();
-    Moment { seconds: now.seconds + 100, ..now }
+    Moment::now().later(100)
 }
 
 /// Do two quick rewrites get different stamps here? Otherwise trusting young stats, as
