@@ -67,11 +67,11 @@ pub(super) fn emitted(
         ledger,
         full,
     });
+    let correlation_id = Ulid::generate().to_string();
+    ledger.advance(&batch, &correlation_id, &judged.dossier);
     if batch.is_empty() {
         return None;
     }
-    let correlation_id = Ulid::generate().to_string();
-    ledger.advance(&batch, &correlation_id, &judged.dossier);
     Some(Emitted {
         batch,
         sealer: Sealer::new(emitter(context), correlation_id, now),

@@ -135,8 +135,9 @@ impl Written {
                 opening: 0,
             });
         }
-        let History { state, last_event_id, last_clock, opening } = History::read(log.lines())?;
-        let mut ledger = Ledger::from(state);
+        let history = History::read(log.lines())?;
+        let History { state, last, last_event_id, last_clock, opening } = history;
+        let mut ledger = Ledger::of_log(state, last);
         if log.end().is_some_and(|end| end.offset == 0) {
             // A crash came between two segments: the new one has to begin with everything.
             ledger = ledger.begin_anew();

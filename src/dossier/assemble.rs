@@ -39,7 +39,12 @@ pub struct Sources<'a> {
     pub remembered: &'a BTreeSet<RelPath>,
     /// Where the contents come from.
     pub provenance: Arc<Provenance>,
+    /// Calls both at the same time, if that can be done here: they are independent.
+    pub both_at_once: Option<Both<'a>>,
 }
+
+/// Calls two functions once each, and returns when both have.
+pub type Both<'a> = &'a (dyn Fn(&mut (dyn FnMut() + Send), &mut (dyn FnMut() + Send)) + Sync);
 
 /// Assembles the dossiers of one feature, one after the other. What did not change is
 /// shared between them, and not looked at again.
@@ -71,7 +76,8 @@ impl Assembler {
             .or_else(|| sources.registered_mission.map(str::to_owned));
         let definition = mission_type.as_deref().and_then(|name| (sources.missions)(name));
         let (current_step, step_source) = current_step(sources, meta, definition.as_deref());
-        let (parity_hash, tree_hash) = self.take_in(sources.files, definition.as_ref(), changed);
+        let (parity_hash, tree_hash) =
+            self.take_in(sources.files, definition.as_ref(), changed, sources.both_at_once);
         let judged = match &definition {
             None => Completeness::unknown(),
             Some(definition) => completeness::judge(&Evidence {
@@ -116,6 +122,7 @@ impl Assembler {
         files: &FileTable,
         definition: Option<&Arc<MissionDefinition>>,
         changed: Option<&BTreeSet<RelPath>>,
+        both_at_once: Option<Both<'_>>,
     ) -> (Digest, TreeHash) {
         // Should this end early, the next call begins from nothing.
         let was_in_step = std::mem::take(&mut self.in_step);
@@ -129,7 +136,7 @@ impl Assembler {
             self.lines = TreeLines::default();
         }
         let first = changed.filter(|_| updated).and_then(BTreeSet::first);
-        let hashes = self.hash(first);
+        let hashes = self.hash(first, both_at_once);
         self.in_step = true;
         #[cfg(debug_assertions)]
         self.check(files, definition, hashes);
@@ -151,19 +158,27 @@ impl Assembler {
     }
 
     /// Both hashes; `first` is the first path that changed, if one did and that is known.
-    fn hash(&mut self, first: Option<&RelPath>) -> (Digest, TreeHash) {
+    fn hash(
+        &mut self,
+        first: Option<&RelPath>,
+        both_at_once: Option<Both<'_>>,
+    ) -> (Digest, TreeHash) {
         let Self { rows, contents, lines, .. } = self;
         let rows = &rows.by_path;
         let mut tree = || lines.hash(rows, first);
-        if rows.len() < WORTH_A_THREAD {
-            return (contents.parity(), tree());
-        }
-        std::thread::scope(|scope| {
-            let parity = scope.spawn(|| contents.parity());
-            let tree = tree();
-            let parity = parity.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            (parity, tree)
-        })
+        let mut both = |both: Both<'_>| {
+            let (mut parity, mut lines) = (None, None);
+            both(&mut || parity = Some(contents.parity()), &mut || lines = Some(tree()));
+            (parity, lines)
+        };
+        let (parity, lines) = match both_at_once.filter(|_| rows.len() >= WORTH_A_THREAD) {
+            Some(at_once) => both(at_once),
+            None => both(&|parity, lines| {
+                parity();
+                lines();
+            }),
+        };
+        (parity.expect("both are called"), lines.expect("both are called"))
     }
 
     /// Is everything as if it had been made from nothing?

@@ -293,7 +293,7 @@ impl Log {
             let payload = Payload::parse(event.event_type, event.payload).expect("a payload");
             state.apply(&event.correlation_id, &payload);
         }
-        self.ledger = state.into();
+        self.ledger = Ledger::of_log(state, None);
     }
 
     fn verify(&self) -> Result<(), String> {

@@ -96,15 +96,14 @@ pub(super) struct Changes<'a> {
     pub(super) in_doubt: bool,
 }
 
-impl From<LogState> for Ledger {
-    fn from(state: LogState) -> Self {
+impl Ledger {
+    /// What a log says that was folded, and how it ends.
+    pub fn of_log(state: LogState, last: Option<BatchEnd>) -> Self {
         let LogState { namespace, catalogue, missing, drift, snapshot, loose, ever, .. } = state;
         let known = Known::Log { catalogue, loose };
-        Self { namespace, missing, drift, snapshot, known, ever, last: None }
+        Self { namespace, missing, drift, snapshot, known, ever, last }
     }
-}
 
-impl Ledger {
     /// What the log lacks of a dossier.
     pub(super) fn changes<'a>(&self, prefix: &str, dossier: &'a Dossier) -> Changes<'a> {
         match &self.known {
@@ -170,10 +169,12 @@ impl Ledger {
         }
     }
 
-    /// Takes in a batch that was made from this dossier, as if it were written.
+    /// Takes in a batch that was made from this dossier, as if it were written. An empty
+    /// one says that the log lacks nothing of it.
     pub fn advance(&mut self, batch: &Batch, correlation_id: &str, dossier: &Dossier) {
-        let Some(event_type) = batch.last_type() else { return };
-        self.last = Some(BatchEnd { correlation_id: correlation_id.to_owned(), event_type });
+        if let Some(event_type) = batch.last_type() {
+            self.last = Some(BatchEnd { correlation_id: correlation_id.to_owned(), event_type });
+        }
         self.namespace = Some(batch.namespace().clone());
         self.remember(batch.prefix(), &dossier.rows);
         self.known = Known::Rows { prefix: batch.prefix().to_owned(), rows: dossier.rows.clone() };

@@ -73,6 +73,7 @@ pub(crate) fn remembering(
         explicit_step: step,
         remembered: &gone,
         provenance: Arc::new(Provenance { source_kind: "manual", git_sha: None, git_ref: None }),
+        both_at_once: None,
     })
 }
 

@@ -5,6 +5,7 @@
 //! are, what they hash to, and which cannot be read and why. Events only tell it where to
 //! look. All file access goes through `FeatureDir`, beneath the directory.
 
+mod below;
 mod beneath;
 mod contents;
 mod feature_index;

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use super::below::{end_below, first_below, range};
 use super::ignore_rules::{Ignored, IgnoredBy};
 use super::stat::{FileRecord, StatRecord};
 use crate::dossier::{Digest, ErrorReason, FileFacts, FileState, FileTable, RelPath, Timestamp};
@@ -364,37 +365,6 @@ impl Tree {
                 self.limits.remove(path);
             }
             Some(Node::File(_)) | None => {}
-        }
-    }
-}
-
-/// All nodes strictly below a directory.
-fn range<'a>(
-    nodes: &'a BTreeMap<RelPath, Node>,
-    directory: Option<&RelPath>,
-) -> impl Iterator<Item = (&'a RelPath, &'a Node)> {
-    nodes.range((first_below(directory), end_below(directory)))
-}
-
-/// The first path that can be below a directory: no name has a NUL byte, so none sorts
-/// before a name of one byte 1.
-fn first_below(directory: Option<&RelPath>) -> Bound<RelPath> {
-    match directory {
-        None => Bound::Unbounded,
-        Some(directory) => {
-            Bound::Included(directory.join(b"\x01").expect("one byte 1 is a valid name"))
-        }
-    }
-}
-
-/// The first path after all that can be below a directory: `0` follows `/`.
-fn end_below(directory: Option<&RelPath>) -> Bound<RelPath> {
-    match directory {
-        None => Bound::Unbounded,
-        Some(directory) => {
-            let mut bytes = directory.as_bytes().to_vec();
-            bytes.push(b'0');
-            Bound::Excluded(RelPath::new(bytes).expect("a longer last name is a valid name"))
         }
     }
 }

@@ -287,6 +287,7 @@ impl FeatureSurvey {
                 .map_or(assignment.explicit_step.as_deref(), |last| last.step.as_deref()),
             remembered: &remembered,
             provenance: provenance(context),
+            both_at_once: (assignment.threads > 1).then_some(&both_at_once),
         };
         let mut dossier = self.assembler.assemble(&sources, changed.as_ref());
         if let Some(last) = last {
@@ -340,6 +341,17 @@ impl FeatureSurvey {
     pub fn dir(&self) -> PathBuf {
         self.index.root().to_path_buf()
     }
+}
+
+/// Calls one here and the other one in a thread of its own.
+fn both_at_once(one: &mut (dyn FnMut() + Send), other: &mut (dyn FnMut() + Send)) {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(one);
+        other();
+        if let Err(panic) = thread.join() {
+            std::panic::resume_unwind(panic);
+        }
+    });
 }
 
 /// Where contents come from.

@@ -1,6 +1,7 @@
 //! What a feature's event log on disk says.
 
 use crate::dossier::event::{Payload, RawEvent};
+use crate::dossier::ledger::BatchEnd;
 use crate::dossier::log_state::LogState;
 use crate::store::{LineBody, LogReader, StoreError};
 
@@ -11,6 +12,8 @@ pub struct History {
     pub state: LogState,
     /// The newest event id.
     pub last_event_id: Option<String>,
+    /// How the log ends.
+    pub last: Option<BatchEnd>,
     /// The largest Lamport clock.
     pub last_clock: u64,
     /// Bytes of the full scan that the newest segment begins with.
@@ -46,6 +49,8 @@ impl History {
                 }
                 history.state.apply(&event.correlation_id, &payload);
             }
+            let (correlation_id, event_type) = (event.correlation_id, event.event_type);
+            history.last = Some(BatchEnd { correlation_id, event_type });
             history.last_event_id = history.last_event_id.max(Some(event.event_id));
         }
         Ok(history)

@@ -154,5 +154,5 @@ impl OneShot<'_> {
 /// What the feature's log says, as far as it can be read.
 fn written(place: &DossierDir) -> Ledger {
     let history = History::read(LogReader::new(place.clone()));
-    history.map(|history| history.state.into()).unwrap_or_default()
+    history.map(|history| Ledger::of_log(history.state, history.last)).unwrap_or_default()
 }

@@ -163,6 +163,7 @@ impl Plan {
                 git_sha: Some("0".repeat(40)),
                 git_ref: Some("refs/heads/main".into()),
             }),
+            both_at_once: None,
         })
     }
 

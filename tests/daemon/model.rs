@@ -52,7 +52,15 @@ fn run(seed: u64) {
     bench.start();
     check(&bench, seed, operations, &history);
     bench.stop();
-    assert_eq!(log_sizes(&bench), sizes, "seed {seed}: an unchanged restart writes nothing");
+    let after = log_sizes(&bench);
+    let written = after.iter().map(|(path, size)| {
+        let before = sizes.get(path).copied().unwrap_or(0);
+        let text = std::fs::read(path).unwrap_or_default();
+        let added = text.get(before as usize..*size as usize).unwrap_or_default();
+        format!("{}: {}", path.display(), String::from_utf8_lossy(added))
+    });
+    let written: Vec<String> = written.filter(|text| !text.ends_with(": ")).collect();
+    assert_eq!(after, sizes, "seed {seed}: an unchanged restart writes nothing: {written:#?}");
     // What happens while it is down is found at the start.
     for _ in 0..2 {
         (0..15).for_each(|_| first.operate());
