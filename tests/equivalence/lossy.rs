@@ -10,9 +10,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dossierd::daemon::BackendFactory;
-use dossierd::watch::{Coverage, DirWatcher, DirtySet, NotifyBackend, WatchBackend, WatchError};
+use dossierd::watch::{Coverage, DirWatcher, DirtySet, WatchBackend, WatchError};
 
-use super::random::Random;
+use crate::backend::Backend;
+use crate::kit::random::Random;
+use crate::queue_limit::QueueLimit;
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, Default)]
@@ -52,15 +54,13 @@ impl Knob {
     }
 
     /// Makes the back-end, once.
-    pub(crate) fn backend(&self) -> BackendFactory {
+    pub(crate) fn backend(&self, backend: Backend) -> BackendFactory {
         let shared = Arc::clone(&self.0);
         Box::new(move |outer, cookies| {
             *shared.outer.lock().expect("no panic") = Some(Arc::clone(outer));
             let inner = Arc::new(DirtySet::new());
-            let real = match cookies {
-                Some(cookies) => NotifyBackend::with_cookies(Arc::clone(&inner), cookies)?,
-                None => NotifyBackend::new(Arc::clone(&inner))?,
-            };
+            let _held = QueueLimit::hold(None);
+            let real = backend.start(&inner, cookies)?;
             let carrier = Carrier {
                 inner: Arc::clone(&inner),
                 outer: Arc::clone(outer),
@@ -84,7 +84,7 @@ impl Knob {
 
 /// The back-end that the daemon sees.
 struct Lossy {
-    real: NotifyBackend,
+    real: Arc<dyn WatchBackend>,
     inner: Arc<DirtySet>,
     outer: Arc<DirtySet>,
     shared: Arc<Shared>,
@@ -96,7 +96,7 @@ impl Lossy {
     fn limited(&self, dir: &Path) -> Result<(), WatchError> {
         let limit = self.shared.faults.lock().expect("no panic").watch_limit;
         let known = self.real.watched_below(dir) > 0
-            && self.real.watched_below(dir) > children_watched(&self.real, dir);
+            && self.real.watched_below(dir) > children_watched(self.real.as_ref(), dir);
         let count = self.watched.load(Ordering::SeqCst);
         if limit.is_some_and(|limit| count >= limit) && !known {
             return Err(WatchError::Limit(dir.to_path_buf()));
@@ -109,7 +109,7 @@ impl Lossy {
 }
 
 /// How many directories strictly below are watched.
-fn children_watched(real: &NotifyBackend, dir: &Path) -> usize {
+fn children_watched(real: &dyn WatchBackend, dir: &Path) -> usize {
     let listed = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let dirs = listed.map(|entry| entry.path()).filter(|path| path.is_dir());
     dirs.map(|path| real.watched_below(&path)).sum()
