@@ -21,6 +21,8 @@ use crate::queue_limit::QueueLimit;
 pub(crate) struct Faults {
     /// Nothing arrives, cookies included.
     pub(crate) drop_all: bool,
+    /// Everything arrives later, when this is over.
+    pub(crate) hold: bool,
     /// No path arrives; cookies and overflows do.
     pub(crate) drop_marks: bool,
     /// Paths arrive twice, the second time after the barrier.
@@ -158,15 +160,18 @@ impl Carrier {
         let bell = self.inner.bell();
         // The back-end holds the other half of `alive`.
         while Arc::strong_count(&self.alive) > 1 {
-            if bell.recv_timeout(Duration::from_millis(100)).is_ok() {
-                self.carry();
-            }
+            // What was held back rings no second time.
+            let _ = bell.recv_timeout(Duration::from_millis(20));
+            self.carry();
         }
     }
 
     fn carry(&mut self) {
-        let batch = self.inner.take();
         let faults = *self.shared.faults.lock().expect("no panic");
+        if faults.hold {
+            return;
+        }
+        let batch = self.inner.take();
         if faults.drop_all {
             return;
         }

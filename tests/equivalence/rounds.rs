@@ -15,8 +15,10 @@ use crate::operations::{Operator, Step};
 /// Rounds per back-end, unless the environment says otherwise.
 const ROUNDS: u64 = 200;
 
-/// The kinds of fields that they are spread over.
-const FIELDS: u64 = 4;
+/// How many of a hundred are run in memory, and on disk, with each length of the queue: a
+/// disk makes the same round take several times as long.
+const IN_MEMORY: u64 = 40;
+const ON_DISK: u64 = 10;
 
 /// Operations of each writer in a round.
 const OPERATIONS: usize = 300;
@@ -26,6 +28,9 @@ const LOGS_EVERY: u64 = 10;
 
 /// After so many rounds the daemon is down for a while.
 const RESTART_EVERY: u64 = 25;
+
+/// So many rounds share a daemon and a project, whose logs grow with every one.
+const ROUNDS_PER_BENCH: u64 = 10;
 
 /// What a run did.
 #[derive(Debug, Default)]
@@ -64,21 +69,19 @@ fn number(variable: &str) -> Option<u64> {
 
 /// Runs the rounds of one field, for each back-end.
 fn run(number_of_field: u64, medium: Medium, short_queue: bool) {
-    let rounds = number("DOSSIERD_ROUNDS").unwrap_or(ROUNDS).div_ceil(FIELDS);
+    let share = if medium == Medium::Disk { ON_DISK } else { IN_MEMORY };
+    let rounds = (number("DOSSIERD_ROUNDS").unwrap_or(ROUNDS) * share).div_ceil(100);
     let first = number("DOSSIERD_SEED").unwrap_or(number_of_field * 1_000_000 + 1);
     for backend in Backend::chosen() {
         let Some(field) = Field::new(backend, medium, short_queue) else { return };
         let began = Instant::now();
         let mut tally = Tally::default();
-        let mut bench = field.bench();
-        reset(&bench);
-        crate::kit::write(&bench.path().join("outside/secret.md"), "# Not yours\n");
-        field.start(&mut bench);
-        bench.register(&bench.project());
-        for seed in first..first + rounds {
-            round(&field, &mut bench, seed, &mut tally);
+        let mut left = first..first + rounds;
+        while !left.is_empty() {
+            let next = left.start + ROUNDS_PER_BENCH.min(left.end - left.start);
+            series(&field, left.start..next, &mut tally);
+            left.start = next;
         }
-        tally.count(&bench);
         let (median, slow) = (tally.percentile(50), tally.percentile(99));
         eprintln!(
             "equivalence on {field}: {} rounds, {} operations, {} overflows, {} scans, \
@@ -96,6 +99,19 @@ fn run(number_of_field: u64, medium: Medium, short_queue: bool) {
         let must_overflow = short_queue && rounds >= 10;
         assert!(!must_overflow || tally.overflows > 0, "{field}: no queue overflowed");
     }
+}
+
+/// Runs some rounds with one project.
+fn series(field: &Field, seeds: std::ops::Range<u64>, tally: &mut Tally) {
+    let mut bench = field.bench();
+    reset(&bench);
+    crate::kit::write(&bench.path().join("outside/secret.md"), "# Not yours\n");
+    field.start(&mut bench);
+    bench.register(&bench.project());
+    for seed in seeds {
+        round(field, &mut bench, seed, tally);
+    }
+    tally.count(&bench);
 }
 
 /// Makes the project what every round begins with, while the daemon looks.
