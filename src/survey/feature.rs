@@ -129,7 +129,16 @@ pub struct FeatureSurvey {
     pub ignore_faults: Vec<Anomaly>,
     /// Baseline files.
     pub baselines: Baselines,
-    inputs: Option<(Option<String>, Option<String>)>,
+    inputs: Option<Inputs>,
+}
+
+/// What a judgement was made from, besides files and project.
+#[derive(Debug, PartialEq, Eq)]
+struct Inputs {
+    registered_mission: Option<String>,
+    explicit_step: Option<String>,
+    /// Of a directory that was gone the mission was a memory.
+    was_gone: bool,
 }
 
 impl FeatureSurvey {
@@ -173,8 +182,13 @@ impl FeatureSurvey {
                 || scan.notes_changed
                 || scan.rules_changed.is_some()
         });
-        let inputs = (assignment.registered_mission.clone(), assignment.explicit_step.clone());
-        let other_inputs = self.inputs.replace(inputs.clone()) != Some(inputs);
+        let inputs = Inputs {
+            registered_mission: assignment.registered_mission.clone(),
+            explicit_step: assignment.explicit_step.clone(),
+            was_gone: assignment.request.is_none(),
+        };
+        let other_inputs = self.inputs.as_ref() != Some(&inputs);
+        self.inputs = Some(inputs);
         let again = other_context || other_files || other_inputs || self.judged.is_none();
         let dossier = match &self.judged {
             Some(judged) if !again => Arc::clone(&judged.dossier),
