@@ -66,9 +66,16 @@ impl Field {
         Some(Self { backend, medium, directory, queue: short_queue.then_some(SHORT_QUEUE) })
     }
 
-    /// A bench there, whose daemon does not run.
+    /// A bench there, whose daemon does not run. Its project is a repository of its own,
+    /// or it would be part of the one that this is built in, whose head may change.
     pub(crate) fn bench(&self) -> Bench {
-        Bench::stopped_in(&self.directory)
+        let bench = Bench::stopped_in(&self.directory);
+        let git = bench.project().join(".git");
+        crate::kit::write(&git.join("HEAD"), "ref: refs/heads/main\n");
+        for inside in ["objects", "refs"] {
+            std::fs::create_dir(git.join(inside)).expect("made");
+        }
+        bench
     }
 
     /// Starts the daemon of a bench.
