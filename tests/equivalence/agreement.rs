@@ -52,8 +52,10 @@ pub(crate) fn view_and_logs(bench: &Bench) -> Result<(), String> {
                 let now = now.features.values().find(|view| view.slug == slug);
                 let now = now.map(|view| (view.dossier.parity_hash, view.store.clone()));
                 return Err(format!(
-                    "after {:?} the log of {slug} says {logged:?}, not {hash:?}; published now: {now:?}",
+                    "after {:?} the log of {slug} says {logged:?}, not {hash:?}; published now: \
+                     {now:?}; journals: {:?}",
                     began.elapsed(),
+                    journals(),
                 ));
             }
             std::thread::park_timeout(std::time::Duration::from_millis(1));
@@ -78,4 +80,15 @@ fn departed(bench: &Bench, slugs: &[String]) -> Vec<(String, DossierDir)> {
         found.push((slug, place.expect("is there")));
     }
     found
+}
+
+/// What the journals of this process do at the moment: a disk that does not sync for a
+/// minute is another fault than an event that was never ordered.
+fn journals() -> Vec<String> {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let read = |dir: &std::path::Path, name| {
+        std::fs::read_to_string(dir.join(name)).unwrap_or_default().trim().to_owned()
+    };
+    let journals = tasks.map(|task| task.path()).filter(|dir| read(dir, "comm") == "journal");
+    journals.map(|dir| format!("{} in {}", read(&dir, "wchan"), read(&dir, "syscall"))).collect()
 }
