@@ -159,7 +159,7 @@ impl Change {
 
     /// `None`: a read, which changes nothing. Our own reads come back as these, and must
     /// cost nothing.
-    fn of_kind(kind: EventKind) -> Option<Self> {
+    pub(super) fn of_kind(kind: EventKind) -> Option<Self> {
         Some(match kind {
             EventKind::Access(AccessKind::Close(AccessMode::Write)) => Self::Closed,
             EventKind::Access(_) => return None,

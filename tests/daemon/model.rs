@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use dossierd::dossier::parity::parity_hash;
+use dossierd::watch::BackendChoice;
 
 use crate::kit::compare::{differences, logged_hash, of_view, survey};
 use crate::kit::{Bench, DEADLINE, wait_until};
@@ -16,7 +17,20 @@ use crate::operations::Operator;
 const OPERATIONS: usize = 120;
 
 fn run(seed: u64) {
-    let bench = Bench::new();
+    run_with(seed, BackendChoice::default());
+}
+
+fn run_with(seed: u64, backend: BackendChoice) {
+    let mut bench = Bench::watching_with(backend);
+    bench.start();
+    assert_eq!(
+        bench.handle().view().health.watch_backend,
+        match backend {
+            BackendChoice::Notify => "notify",
+            _ if cfg!(target_os = "linux") => "inotify",
+            _ => "notify",
+        }
+    );
     for slug in ["001-a", "002-b", "003-c"] {
         bench.planned_feature(slug);
     }
@@ -45,7 +59,6 @@ fn run(seed: u64) {
         check_departed(&bench, &slugs, &|| format!("seed {seed}: {history:#?}"));
     }
     // What is known after a restart is the same, and nothing is written for it.
-    let mut bench = bench;
     // Compared while it is stopped, when everything is written.
     bench.stop();
     let sizes = log_sizes(&bench);
@@ -140,6 +153,11 @@ fn the_daemon_equals_a_fresh_survey_a() {
 #[test]
 fn the_daemon_equals_a_fresh_survey_b() {
     (4..=6).for_each(run);
+}
+
+#[test]
+fn the_daemon_equals_a_fresh_survey_with_the_back_end_for_every_system() {
+    (8..=10).for_each(|seed| run_with(seed, BackendChoice::Notify));
 }
 
 #[test]

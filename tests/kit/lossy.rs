@@ -4,13 +4,14 @@
 //! daemon's, losing, repeating, reordering on the way. Barriers stay behind everything that
 //! came before them unless everything is lost: a back-end that breaks that is none.
 
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dossierd::daemon::BackendFactory;
-use dossierd::watch::{Coverage, DirWatcher, DirtySet, NotifyBackend, WatchBackend, WatchError};
+use dossierd::watch::{BackendChoice, Coverage, DirWatcher, DirtySet, WatchBackend, WatchError};
 
 use super::random::Random;
 
@@ -57,10 +58,7 @@ impl Knob {
         Box::new(move |outer, cookies| {
             *shared.outer.lock().expect("no panic") = Some(Arc::clone(outer));
             let inner = Arc::new(DirtySet::new());
-            let real = match cookies {
-                Some(cookies) => NotifyBackend::with_cookies(Arc::clone(&inner), cookies)?,
-                None => NotifyBackend::new(Arc::clone(&inner))?,
-            };
+            let real = BackendChoice::default().start(&inner, cookies)?;
             let carrier = Carrier {
                 inner: Arc::clone(&inner),
                 outer: Arc::clone(outer),
@@ -84,7 +82,7 @@ impl Knob {
 
 /// The back-end that the daemon sees.
 struct Lossy {
-    real: NotifyBackend,
+    real: Arc<dyn WatchBackend>,
     inner: Arc<DirtySet>,
     outer: Arc<DirtySet>,
     shared: Arc<Shared>,
@@ -96,7 +94,7 @@ impl Lossy {
     fn limited(&self, dir: &Path) -> Result<(), WatchError> {
         let limit = self.shared.faults.lock().expect("no panic").watch_limit;
         let known = self.real.watched_below(dir) > 0
-            && self.real.watched_below(dir) > children_watched(&self.real, dir);
+            && self.real.watched_below(dir) > children_watched(self.real.as_ref(), dir);
         let count = self.watched.load(Ordering::SeqCst);
         if limit.is_some_and(|limit| count >= limit) && !known {
             return Err(WatchError::Limit(dir.to_path_buf()));
@@ -109,7 +107,7 @@ impl Lossy {
 }
 
 /// How many directories strictly below are watched.
-fn children_watched(real: &NotifyBackend, dir: &Path) -> usize {
+fn children_watched(real: &dyn WatchBackend, dir: &Path) -> usize {
     let listed = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let dirs = listed.map(|entry| entry.path()).filter(|path| path.is_dir());
     dirs.map(|path| real.watched_below(&path)).sum()
@@ -119,6 +117,11 @@ impl DirWatcher for Lossy {
     fn watch_dir(&self, dir: &Path) -> Result<(), WatchError> {
         self.limited(dir)?;
         self.real.watch_dir(dir)
+    }
+
+    fn watch_open_dir(&self, dir: &Path, fd: BorrowedFd<'_>) -> Result<(), WatchError> {
+        self.limited(dir)?;
+        self.real.watch_open_dir(dir, fd)
     }
 }
 
@@ -141,6 +144,10 @@ impl WatchBackend for Lossy {
 
     fn coverage(&self) -> Coverage {
         self.real.coverage()
+    }
+
+    fn name(&self) -> &'static str {
+        self.real.name()
     }
 }
 

@@ -14,6 +14,7 @@ use dossierd::daemon::handle::DaemonHandle;
 use dossierd::daemon::view::FeatureView;
 use dossierd::daemon::{Daemon, Ending, Setup};
 use dossierd::store::Home;
+use dossierd::watch::BackendChoice;
 
 /// How long anything may take before a test fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
@@ -32,6 +33,7 @@ pub(crate) struct Bench {
     pub(crate) runtime: tokio::runtime::Runtime,
     directory: tempfile::TempDir,
     daemon: Option<Daemon>,
+    backend: BackendChoice,
 }
 
 impl Bench {
@@ -44,18 +46,25 @@ impl Bench {
 
     /// A bench without a running daemon.
     pub(crate) fn stopped() -> Self {
+        Self::watching_with(BackendChoice::default())
+    }
+
+    /// The same, whose daemon has its events from this source.
+    pub(crate) fn watching_with(backend: BackendChoice) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .expect("a runtime");
         let directory = tempfile::tempdir().expect("a directory");
-        Self { runtime, directory, daemon: None }
+        Self { runtime, directory, daemon: None, backend }
     }
 
     /// Starts the daemon and waits until its first scans have ended.
     pub(crate) fn start(&mut self) {
-        self.start_with(Setup::default());
+        let backend = self.backend;
+        let factory = Box::new(move |dirty: &_, cookies: Option<&_>| backend.start(dirty, cookies));
+        self.start_with(Setup { backend: factory, ..Setup::default() });
     }
 
     /// The same, with what is chosen.
