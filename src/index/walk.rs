@@ -1,7 +1,8 @@
 //! One pass over the directories: what is there, compared with what was known.
 //!
-//! lstat decides what an entry is, never the event that named it. A directory is watched
-//! before it is listed, at every visit, so that no change falls between the two. Lookups
+//! lstat decides what an entry is, never the event that named it. A directory is opened,
+//! watched through that descriptor, and then listed through it, at every visit, so that no
+//! change falls between the two and no swap makes them two directories. Lookups
 //! go through descriptors of directories that were opened without following links.
 //! Reading is left to others: a walk only says which files need it. A directory that
 //! cannot be listed is remembered and never ends the walk.
