@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use dossierd::watch::{Cookies, DirtySet, NotifyBackend, WatchBackend, WatchError};
+use dossierd::watch::{BackendChoice, Cookies, DirtySet, WatchBackend, WatchError};
 
 /// A source of file events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Backend {
+    /// The kernel's inotify, directly.
+    Inotify,
     /// The `notify` crate.
     Notify,
 }
 
 impl Backend {
-    const ALL: [Self; 1] = [Self::Notify];
+    const ALL: [Self; 2] = [Self::Inotify, Self::Notify];
 
     /// All of them, or those that `DOSSIERD_BACKENDS` names.
     pub(crate) fn chosen() -> Vec<Self> {
@@ -27,6 +29,7 @@ impl Backend {
     /// Its name in the configuration.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Inotify => "inotify",
             Self::Notify => "notify",
         }
     }
@@ -37,11 +40,10 @@ impl Backend {
         dirty: &Arc<DirtySet>,
         cookies: Option<&Cookies>,
     ) -> Result<Arc<dyn WatchBackend>, WatchError> {
-        let dirty = Arc::clone(dirty);
-        let backend: Arc<dyn WatchBackend> = match (self, cookies) {
-            (Self::Notify, Some(cookies)) => Arc::new(NotifyBackend::with_cookies(dirty, cookies)?),
-            (Self::Notify, None) => Arc::new(NotifyBackend::new(dirty)?),
+        let choice = match self {
+            Self::Inotify => BackendChoice::Inotify,
+            Self::Notify => BackendChoice::Notify,
         };
-        Ok(backend)
+        choice.start(dirty, cookies)
     }
 }

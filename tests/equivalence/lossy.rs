@@ -4,6 +4,7 @@
 //! daemon's, losing, repeating, reordering on the way. Barriers stay behind everything that
 //! came before them unless everything is lost: a back-end that breaks that is none.
 
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -122,6 +123,11 @@ impl DirWatcher for Lossy {
         self.limited(dir)?;
         self.real.watch_dir(dir)
     }
+
+    fn watch_open_dir(&self, dir: &Path, fd: BorrowedFd<'_>) -> Result<(), WatchError> {
+        self.limited(dir)?;
+        self.real.watch_open_dir(dir, fd)
+    }
 }
 
 impl WatchBackend for Lossy {
@@ -143,6 +149,10 @@ impl WatchBackend for Lossy {
 
     fn coverage(&self) -> Coverage {
         self.real.coverage()
+    }
+
+    fn name(&self) -> &'static str {
+        self.real.name()
     }
 }
 

@@ -2,6 +2,7 @@
 //! the moments at which it matters in which order a directory is watched and listed.
 
 use std::fmt;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -74,6 +75,13 @@ impl DirWatcher for Meddled {
         self.meddler.at(Moment::After, dir);
         watched
     }
+
+    fn watch_open_dir(&self, dir: &Path, fd: BorrowedFd<'_>) -> Result<(), WatchError> {
+        self.meddler.at(Moment::Before, dir);
+        let watched = self.real.watch_open_dir(dir, fd);
+        self.meddler.at(Moment::After, dir);
+        watched
+    }
 }
 
 impl WatchBackend for Meddled {
@@ -91,5 +99,9 @@ impl WatchBackend for Meddled {
 
     fn coverage(&self) -> Coverage {
         self.real.coverage()
+    }
+
+    fn name(&self) -> &'static str {
+        self.real.name()
     }
 }

@@ -12,8 +12,8 @@ use crate::field::{Field, Medium};
 use crate::kit::Bench;
 use crate::operations::{Operator, Step};
 
-/// Rounds per back-end, unless the environment says otherwise.
-const ROUNDS: u64 = 200;
+/// Rounds per back-end, unless the environment says otherwise: 200 with both.
+const ROUNDS: u64 = 100;
 
 /// How many of a hundred are run in memory, and on disk, with each length of the queue: a
 /// disk makes the same round take several times as long.
@@ -132,7 +132,7 @@ fn round(field: &Field, bench: &mut Bench, seed: u64, tally: &mut Tally) {
     let (specs, outside) = (bench.project().join("kitty-specs"), bench.path().join("outside"));
     let mut first = Operator::new(seed, specs.clone(), outside.clone());
     let mut second = Operator::new(!seed, specs, outside);
-    let is_down = (seed % RESTART_EVERY == 0).then(|| first.random.below(OPERATIONS));
+    let is_down = (seed.is_multiple_of(RESTART_EVERY)).then(|| first.random.below(OPERATIONS));
     storm(&mut first, &mut second, is_down.unwrap_or(OPERATIONS));
     if let Some(before) = is_down {
         tally.count(bench);
@@ -145,7 +145,7 @@ fn round(field: &Field, bench: &mut Bench, seed: u64, tally: &mut Tally) {
     bench.fresh_all();
     tally.reads.push(asked.elapsed());
     let mut result = view_and_survey(bench);
-    if result.is_ok() && seed % LOGS_EVERY == 0 {
+    if result.is_ok() && seed.is_multiple_of(LOGS_EVERY) {
         result = view_and_logs(bench);
         tally.replays += 1;
     }

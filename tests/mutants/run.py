@@ -33,10 +33,9 @@ NEEDED = ["Cargo.toml", "Cargo.lock", "clippy.toml", "README.md", "src", "static
 WALK = "src/index/walk.rs"
 MARKS = "src/daemon/engine/marks.rs"
 
-WATCH = """        match self.watcher.watch_dir(&self.dir.absolute(path)) {
-            Ok(()) => {}
-            Err(WatchError::Gone(_)) => return self.vanished(path),
-            Err(error) => self.unwatched.push((self.dir.absolute(path), error)),
+WATCH = """        let watched = self.watcher.watch_open_dir(&self.dir.absolute(path), opened.as_fd());
+        if !self.is_there(path, watched) {
+            return;
         }
 """
 
@@ -66,14 +65,13 @@ MUTANTS = [
         [
             Edit(
                 WALK,
-                "        match self.watcher.watch_dir(&self.dir.absolute(path)) {\n",
+                "        let watched = self.watcher.watch_open_dir(&self.dir.absolute(path), opened.as_fd());\n",
                 "        let node = path.and_then(|path| self.tree.node(path));\n"
                 "        let is_known = matches!(node, Some(Node::Directory(Some(_))));\n"
                 "        let watched = match is_known {\n"
                 "            true => Ok(()),\n"
-                "            false => self.watcher.watch_dir(&self.dir.absolute(path)),\n"
-                "        };\n"
-                "        match watched {\n",
+                "            false => self.watcher.watch_open_dir(&self.dir.absolute(path), opened.as_fd()),\n"
+                "        };\n",
             )
         ],
     ),
@@ -81,11 +79,12 @@ MUTANTS = [
         "scan-before-watch",
         "a directory is watched first and listed afterwards",
         [
-            Edit(WALK, WATCH, ""),
+            Edit(WALK, WATCH, "        let descriptor = opened.try_clone();\n"),
             Edit(
                 WALK,
                 "        match self.list(opened, path) {\n",
-                "        let listed = self.list(opened, path);\n" + WATCH +
+                "        let listed = self.list(opened, path);\n"
+                "        let Ok(opened) = descriptor else { return };\n" + WATCH +
                 "        match listed {\n",
             ),
         ],
