@@ -9,6 +9,7 @@ use serde_yaml::{MessageFormatter as _, UserMessageFormatter};
 
 use crate::dossier::yaml::printable;
 use crate::store::{StoreError, document};
+use crate::watch::BackendChoice;
 
 /// More than any configuration needs.
 const SIZE_LIMIT: u64 = 64 * 1024;
@@ -27,6 +28,14 @@ pub enum TcpAuth {
     None,
 }
 
+/// How files are watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Watch {
+    /// `auto`, `inotify` (Linux only) or `notify`.
+    pub backend: BackendChoice,
+}
+
 /// What `config.yaml` can say.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -39,6 +48,8 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// Filter of the log on stderr, as in `RUST_LOG`: `info`, `dossierd=debug`.
     pub log: Option<String>,
+    /// How files are watched.
+    pub watch: Watch,
 }
 
 /// Why there is no configuration.
@@ -109,11 +120,31 @@ mod tests {
 
     #[test]
     fn known_keys_are_read() {
-        let text = "listen: 127.0.0.1:0\ntcp_auth: none\nallowed_hosts: [box.test]\nlog: debug\n";
+        let text = "listen: 127.0.0.1:0\ntcp_auth: none\nallowed_hosts: [box.test]\nlog: debug\n\
+                    watch: {backend: notify}\n";
         let config = Config::parse(text).expect("parses");
         assert_eq!(config.listen, Some("127.0.0.1:0".parse().expect("an address")));
         assert_eq!(config.tcp_auth, TcpAuth::None);
         assert_eq!(config.allowed_hosts, ["box.test"]);
+        assert_eq!(config.watch.backend, BackendChoice::Notify);
+        for text in ["", "watch: {}\n", "watch:\n  backend: auto\n"] {
+            let config = Config::parse(text).expect("parses");
+            assert_eq!(config.watch.backend, BackendChoice::Auto, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_back_end_that_is_not_to_be_had_is_refused_with_those_that_are() {
+        let refused = |text| Config::parse(text).expect_err("refused");
+        let error = refused("log: x\nwatch:\n  backend: polling\n");
+        assert!(error.starts_with("line 3: "), "{error}");
+        assert!(error.contains("use auto, inotify or notify"), "{error}");
+        assert!(refused("watch:\n  backends: auto\n").starts_with("line 2: "));
+        let inotify = Config::parse("watch: {backend: inotify}");
+        match cfg!(target_os = "linux") {
+            true => assert_eq!(inotify.expect("parses").watch.backend, BackendChoice::Inotify),
+            false => assert!(inotify.expect_err("refused").contains("Linux only")),
+        }
     }
 
     #[test]

@@ -22,10 +22,12 @@ mod sequence;
 mod snapshot_file;
 mod start;
 pub mod view;
+mod watching;
 mod workers;
 
 pub use engine::Ending;
 pub use identities::{ProjectLoader, identity_of_path, kept_identity, project_loader};
 pub use last_good::LastGoodMissions;
 pub use once::{OnceError, OnceOptions, write_once};
-pub use start::{BackendFactory, Daemon, Setup, StartError};
+pub use start::{Daemon, Setup, StartError};
+pub use watching::BackendFactory;

@@ -21,15 +21,12 @@ use super::identities::project_loader;
 use super::job::JobEnvironment;
 use super::journal::Journal;
 use super::sequence::EventIds;
+use super::watching::{self, BackendFactory, Watching};
 use super::workers;
 use crate::store::{
     Home, HomeError, InstanceLock, LamportClock, LockError, RegistryFile, StoreError,
 };
-#[cfg(target_os = "linux")]
-use crate::watch::MountWatch;
-use crate::watch::{
-    Cookies, DirtySet, NotifyBackend, SlowLane, Unwatched, WatchBackend, WatchError,
-};
+use crate::watch::{BackendChoice, DirtySet, SlowLane};
 
 /// Why the daemon cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -54,10 +51,6 @@ pub enum StartError {
     Thread(#[from] std::io::Error),
 }
 
-/// Makes the source of events, which pushes into the set and recognises the cookies.
-pub type BackendFactory =
-    Box<dyn FnOnce(&Arc<DirtySet>, Option<&Cookies>) -> Result<Arc<dyn WatchBackend>, WatchError>>;
-
 /// What a host can choose. Tests choose to lose events, and to see soon what is rare.
 pub struct Setup {
     /// The source of events; the system's by default.
@@ -71,7 +64,7 @@ pub struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         Self {
-            backend: Box::new(system_backend),
+            backend: watching::factory(BackendChoice::default()),
             segment_bytes: 16 * 1024 * 1024,
             grace: Duration::from_secs(30),
         }
@@ -96,6 +89,16 @@ impl Daemon {
     /// Starts everything but the listeners.
     pub fn start(home: &Home, config_file: &Path) -> Result<Self, StartError> {
         Self::start_with(home, config_file, Setup::default())
+    }
+
+    /// The same, with the source of events that the configuration names.
+    pub fn start_watching_with(
+        home: &Home,
+        config_file: &Path,
+        backend: BackendChoice,
+    ) -> Result<Self, StartError> {
+        let setup = Setup { backend: watching::factory(backend), ..Setup::default() };
+        Self::start_with(home, config_file, setup)
     }
 
     /// The same, as the host has chosen: for tests, and for hosts with another watcher.
@@ -223,63 +226,6 @@ impl Daemon {
         }
         ending.unwrap_or_else(|_| Ending::Failed("the loop panicked".into()))
     }
-}
-
-/// Everything that tells of changes.
-struct Watching {
-    backend: Arc<dyn WatchBackend>,
-    fault: Option<String>,
-    cookies: Option<Cookies>,
-    #[cfg(target_os = "linux")]
-    mounts: Option<MountWatch>,
-}
-
-impl Watching {
-    /// The system's watcher, or none, with the reason. The daemon goes on without: it
-    /// polls, and says so.
-    fn start(
-        home: &Home,
-        dirty: &Arc<DirtySet>,
-        factory: BackendFactory,
-        warnings: &mut Vec<String>,
-    ) -> Self {
-        let instance = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple());
-        let cookies = Cookies::new(home.cookie_dir(), &instance);
-        let cookies = cookies
-            .map_err(|error| warnings.push(format!("fresh reads cost a full scan: {error}")))
-            .ok();
-        let backend = factory(dirty, cookies.as_ref());
-        #[cfg(target_os = "linux")]
-        let mounts = MountWatch::start(Arc::clone(dirty))
-            .map_err(|error| warnings.push(format!("mounts are not watched: {error}")))
-            .ok();
-        let (backend, fault): (Arc<dyn WatchBackend>, _) = match backend {
-            Ok(backend) => (backend, None),
-            Err(error) => {
-                let text = format!("files are polled, not watched: {error}");
-                warnings.push(text.clone());
-                (Arc::new(Unwatched), Some(text))
-            }
-        };
-        Self {
-            backend,
-            fault,
-            cookies,
-            #[cfg(target_os = "linux")]
-            mounts,
-        }
-    }
-}
-
-fn system_backend(
-    dirty: &Arc<DirtySet>,
-    cookies: Option<&Cookies>,
-) -> Result<Arc<dyn WatchBackend>, WatchError> {
-    let backend = match cookies {
-        Some(cookies) => NotifyBackend::with_cookies(Arc::clone(dirty), cookies),
-        None => NotifyBackend::new(Arc::clone(dirty)),
-    };
-    Ok(Arc::new(backend?))
 }
 
 /// The slow lane, and the thread that carries its events to the loop.

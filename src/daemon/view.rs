@@ -201,6 +201,8 @@ pub struct RootView {
 pub struct Health {
     /// Have all first scans ended?
     pub ready: bool,
+    /// Who tells of changes: `inotify`, `notify`, or `none` if nothing can be watched.
+    pub watch_backend: &'static str,
     /// Why nothing can be watched, if so.
     pub watch_fault: Option<String>,
     /// Times that events were lost.

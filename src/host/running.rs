@@ -93,7 +93,8 @@ impl Host {
             Some(named) => (named.clone(), Config::load_named(named)?),
             None => (home.config_file(), Config::load(&home.config_file())?),
         };
-        let daemon = wait_until_ready(Daemon::start(home, &config_file)?)?;
+        let daemon = Daemon::start_watching_with(home, &config_file, file.watch.backend)?;
+        let daemon = wait_until_ready(daemon)?;
         let token_file = home.token_file();
         match Listening::start(&daemon, home, config, file) {
             Ok(Listening { server, api, runtime }) => {

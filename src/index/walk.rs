@@ -1,13 +1,14 @@
 //! One pass over the directories: what is there, compared with what was known.
 //!
-//! lstat decides what an entry is, never the event that named it. A directory is watched
-//! before it is listed, at every visit, so that no change falls between the two. Lookups
+//! lstat decides what an entry is, never the event that named it. A directory is opened,
+//! watched through that descriptor, and then listed through it, at every visit, so that no
+//! change falls between the two and no swap makes them two directories. Lookups
 //! go through descriptors of directories that were opened without following links.
 //! Reading is left to others: a walk only says which files need it. A directory that
 //! cannot be listed is remembered and never ends the walk.
 
 use std::collections::{BTreeMap, HashSet};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -125,19 +126,25 @@ impl<'a> Walk<'a> {
         // One that could not be listed before is looked at with all below it.
         let deep = deep || self.tree.has_directory_fault(path);
         self.visited.insert(path.cloned(), deep);
-        match self.watcher.watch_dir(&self.dir.absolute(path)) {
-            Ok(()) => {}
-            Err(WatchError::Gone(_)) => return self.vanished(path),
-            Err(error) => self.unwatched.push((self.dir.absolute(path), error)),
-        }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = match openat(fd, name, flags, Mode::empty()) {
             Ok(opened) => opened,
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::MLINK) => {
                 return self.moved_away(path);
             }
-            Err(errno) => return self.fault(path, errno),
+            Err(errno) => {
+                // It cannot be listed, but changes of it may still be seen.
+                let watched = self.watcher.watch_dir(&self.dir.absolute(path));
+                if self.is_there(path, watched) {
+                    self.fault(path, errno);
+                }
+                return;
+            }
         };
+        let watched = self.watcher.watch_open_dir(&self.dir.absolute(path), opened.as_fd());
+        if !self.is_there(path, watched) {
+            return;
+        }
         match self.list(opened, path) {
             Ok((listing, record, names)) => {
                 self.take_listing(path, record, &names);
@@ -333,6 +340,19 @@ impl<'a> Walk<'a> {
         if let (true, Some(path)) = (super::stat::is_transient(errno), path) {
             self.unsettled.push(path.clone());
         }
+    }
+
+    /// Takes the watcher's answer: is the directory there at all?
+    fn is_there(&mut self, path: Option<&RelPath>, watched: Result<(), WatchError>) -> bool {
+        match watched {
+            Ok(()) => {}
+            Err(WatchError::Gone(_)) => {
+                self.vanished(path);
+                return false;
+            }
+            Err(error) => self.unwatched.push((self.dir.absolute(path), error)),
+        }
+        true
     }
 
     /// The watcher says that the directory is gone.

@@ -130,10 +130,19 @@ pub struct FeatureSurvey {
     pub ignore_faults: Vec<Anomaly>,
     /// Baseline files.
     pub baselines: Baselines,
-    inputs: Option<(Option<String>, Option<String>)>,
+    inputs: Option<Inputs>,
     assembler: Assembler,
     /// Paths whose files may differ from those of the last dossier; `None` if any may.
     pending: Option<BTreeSet<RelPath>>,
+}
+
+/// What a judgement was made from, besides files and project.
+#[derive(Debug, PartialEq, Eq)]
+struct Inputs {
+    registered_mission: Option<String>,
+    explicit_step: Option<String>,
+    /// Of a directory that was gone the mission was a memory.
+    was_gone: bool,
 }
 
 impl FeatureSurvey {
@@ -178,9 +187,17 @@ impl FeatureSurvey {
                 || scan.notes_changed
                 || scan.rules_changed.is_some()
         });
-        let inputs = (assignment.registered_mission.clone(), assignment.explicit_step.clone());
-        let other_inputs = self.inputs.replace(inputs.clone()) != Some(inputs);
-        let again = other_context || other_files || other_inputs || self.judged.is_none();
+        let inputs = Inputs {
+            registered_mission: assignment.registered_mission.clone(),
+            explicit_step: assignment.explicit_step.clone(),
+            was_gone: assignment.request.is_none(),
+        };
+        let other_inputs = self.inputs.as_ref() != Some(&inputs);
+        self.inputs = Some(inputs);
+        // Also what an earlier scan found that could not end.
+        let pending = self.pending.as_ref().is_none_or(|pending| !pending.is_empty());
+        let again =
+            other_context || other_files || other_inputs || pending || self.judged.is_none();
         let dossier = match &self.judged {
             Some(judged) if !again => Arc::clone(&judged.dossier),
             _ => Arc::new(self.assemble(assignment, &context, ledger)),

@@ -1,5 +1,7 @@
 //! What a source of file-system events can do, whoever it is.
 
+#[cfg(unix)]
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 use super::WatchError;
@@ -9,6 +11,16 @@ use super::WatchError;
 pub trait DirWatcher: Send + Sync {
     /// Watches `dir` (absolute), not what is below it. Returns when the watch is in place.
     fn watch_dir(&self, dir: &Path) -> Result<(), WatchError>;
+
+    /// The same for a directory that is open at `fd`, and about to be listed through it. A
+    /// back-end that can watches what is open, whatever the path has come to mean; then
+    /// what is watched and what is listed are the same for certain. [`WatchError::Gone`]
+    /// means as well that `fd` is known to be another path's directory by now.
+    #[cfg(unix)]
+    fn watch_open_dir(&self, dir: &Path, fd: BorrowedFd<'_>) -> Result<(), WatchError> {
+        let _ = fd;
+        self.watch_dir(dir)
+    }
 }
 
 /// How far a watch reaches.
@@ -45,6 +57,11 @@ pub trait WatchBackend: DirWatcher {
 
     /// How far a watch reaches.
     fn coverage(&self) -> Coverage;
+
+    /// What it is called in `status` and in the configuration.
+    fn name(&self) -> &'static str {
+        "other"
+    }
 }
 
 /// For scans that nobody watches, such as `dossierd scan`, and for a daemon whose system
@@ -71,5 +88,9 @@ impl WatchBackend for Unwatched {
 
     fn coverage(&self) -> Coverage {
         Coverage::None
+    }
+
+    fn name(&self) -> &'static str {
+        "none"
     }
 }

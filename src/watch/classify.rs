@@ -2,9 +2,11 @@
 //!
 //! No I/O, no watch calls, only a push. The kind of an event never decides what a path
 //! is; it only says how far to look (deep or not) and whether to wait (ready or not), so
-//! duplicated, reordered, merged or misnamed events are harmless.
+//! duplicated, reordered, merged or misnamed events are harmless. Every back-end says what
+//! it saw as a [`Change`], so that all of them mean the same by it.
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use notify::event::{AccessKind, AccessMode, CreateKind, Event, EventKind, ModifyKind};
@@ -50,79 +52,130 @@ impl Classifier {
         if event.need_rescan() {
             return self.dirty.push_overflow("the system's event queue overflowed");
         }
-        let Some(mark) = mark(event.kind) else { return };
+        let Some(change) = Change::of_kind(event.kind) else { return };
         if event.paths.is_empty() {
             let kind = event.kind;
             return self.dirty.push_overflow(format!("an event without a path: {kind:?}"));
         }
         for path in event.paths {
-            if self.is_cookie(&path, event.kind) {
-                continue;
-            }
-            if moves(event.kind) {
-                self.dirty.push_root_hint(&path);
-            }
-            self.dirty.push(path, mark);
+            self.see(path, change);
         }
     }
 
-    /// Is the path in the directory of cookies, or that directory? If it is one that was
-    /// issued, and it was just created, everything pushed so far is fenced.
-    fn is_cookie(&self, path: &Path, kind: EventKind) -> bool {
-        let Some(issued) = &self.cookies else { return false };
-        if path == issued.dir() {
-            if moves(kind) {
-                self.dirty.push_cookies_lost();
+    /// Takes in a change at an absolute path.
+    pub(super) fn see(&self, path: PathBuf, change: Change) {
+        if let Some(issued) = &self.cookies {
+            if path == issued.dir() {
+                return self.see_cookie_dir(change);
             }
-            return true;
+            if let (Some(dir), Some(name)) = (path.parent(), path.file_name())
+                && dir == issued.dir()
+            {
+                return self.see_cookie(issued, name, change);
+            }
         }
-        if path.parent() != Some(issued.dir()) {
-            return false;
+        self.mark(path, change);
+    }
+
+    /// The same for `name` in the directory `dir`; makes a path only if one is marked.
+    #[cfg(target_os = "linux")]
+    pub(super) fn see_in(&self, dir: &Path, name: &OsStr, change: Change) {
+        if let Some(issued) = &self.cookies
+            && dir.as_os_str() == issued.dir().as_os_str()
+        {
+            return self.see_cookie(issued, name, change);
         }
-        if let (EventKind::Create(_), Some(name)) = (kind, path.file_name())
+        self.see(dir.join(name), change);
+    }
+
+    fn mark(&self, path: PathBuf, change: Change) {
+        if change.moves() {
+            self.dirty.push_root_hint(&path);
+        }
+        self.dirty.push(path, change.mark());
+    }
+
+    fn see_cookie_dir(&self, change: Change) {
+        if change.moves() {
+            self.dirty.push_cookies_lost();
+        }
+    }
+
+    /// If it is a cookie that was issued, and it was just created, everything pushed so
+    /// far is fenced.
+    fn see_cookie(&self, issued: &Issued, name: &OsStr, change: Change) {
+        if matches!(change, Change::FileCreated | Change::Created)
             && let Some(cookie) = issued.seen(name)
         {
             self.dirty.push_barrier(cookie);
         }
-        true
     }
 }
 
-/// How far to look, and whether to wait. `None`: a read, which changes nothing.
-fn mark(kind: EventKind) -> Option<MarkKind> {
-    Some(match kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => MarkKind::READY,
-        // Our own reads come back as these; they must cost nothing.
-        EventKind::Access(_) => return None,
-        // More will come: a writer closes. A link or a fifo is only ever created.
-        EventKind::Create(CreateKind::File) => MarkKind::UNSETTLED,
-        // What is inside may have been made before anyone watched.
-        EventKind::Create(_) => MarkKind::DEEP,
-        // A renamed directory reports under its old name until it is watched again.
-        EventKind::Modify(ModifyKind::Name(_)) => MarkKind::DEEP,
-        EventKind::Modify(ModifyKind::Metadata(_)) => MarkKind::ATTRIBUTES,
-        EventKind::Modify(_) => MarkKind::UNSETTLED,
-        EventKind::Remove(_) => MarkKind::READY,
-        EventKind::Any | EventKind::Other => MarkKind::DEEP,
-    })
+/// What happened to a path, as far as an event tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// A file, a link or the like was created.
+    FileCreated,
+    /// Something was created that may be a directory.
+    Created,
+    /// Its content changed, and may change further.
+    Written,
+    /// Who wrote it has closed it.
+    Closed,
+    /// Permissions, owner, times or the number of links.
+    Attributes,
+    /// It went away by a rename, or came by one.
+    Renamed,
+    /// It was removed.
+    Removed,
+    /// The back-end does not say.
+    Unknown,
 }
 
-/// May the path now be another object, or none?
-fn moves(kind: EventKind) -> bool {
-    matches!(
-        kind,
-        EventKind::Create(_)
-            | EventKind::Remove(_)
-            | EventKind::Modify(ModifyKind::Name(_))
-            | EventKind::Any
-            | EventKind::Other
-    )
+impl Change {
+    /// How far to look, and whether to wait.
+    fn mark(self) -> MarkKind {
+        match self {
+            // More will come: a writer closes. A link or a fifo is only ever created.
+            Self::FileCreated | Self::Written => MarkKind::UNSETTLED,
+            Self::Closed | Self::Removed => MarkKind::READY,
+            Self::Attributes => MarkKind::ATTRIBUTES,
+            // What is inside may have been made before anyone watched; and a renamed
+            // directory reports under its old name until it is watched again.
+            Self::Created | Self::Renamed | Self::Unknown => MarkKind::DEEP,
+        }
+    }
+
+    /// May the path now be another object, or none?
+    fn moves(self) -> bool {
+        match self {
+            Self::FileCreated | Self::Created | Self::Renamed | Self::Removed | Self::Unknown => {
+                true
+            }
+            Self::Written | Self::Closed | Self::Attributes => false,
+        }
+    }
+
+    /// `None`: a read, which changes nothing. Our own reads come back as these, and must
+    /// cost nothing.
+    pub(super) fn of_kind(kind: EventKind) -> Option<Self> {
+        Some(match kind {
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => Self::Closed,
+            EventKind::Access(_) => return None,
+            EventKind::Create(CreateKind::File) => Self::FileCreated,
+            EventKind::Create(_) => Self::Created,
+            EventKind::Modify(ModifyKind::Name(_)) => Self::Renamed,
+            EventKind::Modify(ModifyKind::Metadata(_)) => Self::Attributes,
+            EventKind::Modify(_) => Self::Written,
+            EventKind::Remove(_) => Self::Removed,
+            EventKind::Any | EventKind::Other => Self::Unknown,
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use notify::event::{DataChange, Flag, MetadataKind, RemoveKind, RenameMode};
 
     use super::*;
@@ -191,6 +244,29 @@ mod tests {
         // A read that does not say of what is still only a read.
         let read = Event::new(EventKind::Access(AccessKind::Open(AccessMode::Any)));
         assert!(handled([Ok(read)]).is_empty());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_name_in_a_directory_is_seen_as_its_path_is() {
+        use Change::{
+            Attributes, Closed, Created, FileCreated, Removed, Renamed, Unknown, Written,
+        };
+        for change in [FileCreated, Created, Written, Closed, Attributes, Renamed, Removed, Unknown]
+        {
+            let seen = |see: &dyn Fn(&Classifier)| {
+                let dirty = Arc::new(DirtySet::new());
+                dirty.add_root(Path::new("/r/x/below"));
+                see(&Classifier::new(Arc::clone(&dirty)));
+                let batch = dirty.take();
+                (batch.marks, batch.root_hints)
+            };
+            let whole = seen(&|classifier| classifier.see("/r/x".into(), change));
+            let parts =
+                seen(&|classifier| classifier.see_in(Path::new("/r"), OsStr::new("x"), change));
+            assert_eq!(whole, parts, "{change:?}");
+            assert_eq!(whole.1.len(), usize::from(change.moves()), "{change:?}");
+        }
     }
 
     #[test]

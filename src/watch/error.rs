@@ -1,7 +1,10 @@
 //! What can go wrong while watching, sorted by what the caller does about it.
 
+use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use super::InotifyLimits;
 
 /// Why a directory could not be watched, or watching not be started.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +32,43 @@ pub enum WatchError {
     /// The back-end could not be started, or its thread has ended.
     #[error("cannot watch the file system")]
     Start(#[source] io::Error),
+}
+
+impl WatchError {
+    /// What the system's answer means when a directory was to be watched.
+    pub(super) fn of_dir(dir: &Path, source: io::Error) -> Self {
+        let path = dir.to_path_buf();
+        match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::Gone(path),
+            io::ErrorKind::StorageFull => Self::Limit(path),
+            _ => Self::Io { path, source },
+        }
+    }
+
+    /// What it means when an instance was to be had. `EMFILE` says either that the user
+    /// has no inotify instance left, or that the process may open no more files; opening
+    /// one more tells them apart.
+    pub(super) fn of_start(source: io::Error) -> Self {
+        if is_too_many(&source) && File::open("/").is_ok() {
+            return Self::InstanceLimit { advice: InotifyLimits::read().instances_advice() };
+        }
+        Self::Start(source)
+    }
+
+    /// The thread that reads events is no more.
+    pub(super) fn ended() -> Self {
+        Self::Start(io::Error::other("the watcher's thread has ended"))
+    }
+}
+
+#[cfg(unix)]
+fn is_too_many(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error())
+}
+
+#[cfg(not(unix))]
+fn is_too_many(_: &io::Error) -> bool {
+    false
 }
 
 /// Something about a path could not be asked of the system.

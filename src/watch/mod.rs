@@ -13,6 +13,9 @@
 //!   never silence.
 
 mod backend;
+#[cfg(all(test, target_os = "linux"))]
+mod backend_tests;
+mod choice;
 mod classify;
 mod cookie;
 mod dirty;
@@ -21,22 +24,28 @@ pub mod fake;
 mod file_system;
 mod heat;
 mod identity;
+#[cfg(target_os = "linux")]
+mod inotify_backend;
 mod limits;
 #[cfg(target_os = "linux")]
 mod mounts;
 mod notify_backend;
+mod plain_dir;
 mod rescan;
 mod settle;
 mod slow_lane;
 mod slow_target;
 
 pub use backend::{Coverage, DirWatcher, Unwatched, WatchBackend};
+pub use choice::BackendChoice;
 pub use classify::Classifier;
 pub use cookie::{CookieError, CookieId, Cookies};
 pub use dirty::{Batch, DirtySet, DirtyStats, MarkKind};
 pub use error::{StatError, WatchError};
 pub use file_system::FileSystemKind;
 pub use identity::RootIdentity;
+#[cfg(target_os = "linux")]
+pub use inotify_backend::InotifyBackend;
 pub use limits::InotifyLimits;
 #[cfg(target_os = "linux")]
 pub use mounts::MountWatch;

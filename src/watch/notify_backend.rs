@@ -19,7 +19,8 @@
 //!   [`Batch::cookies_lost`](super::Batch::cookies_lost) exists.
 //! - A directory that was moved reports under its old path until it is watched again
 //!   under the new one, which the same rule takes care of.
-//! - Adding waits for the thread that reads, so it may take a second in a storm.
+//! - Adding waits for the thread that reads, so it may take a second in a storm. On Linux
+//!   [`InotifyBackend`](super::InotifyBackend) is the default for that reason.
 //! - It follows a symbolic link in the path it is given, and would then share the watch
 //!   of the link's target. So a path with a link in it is refused, before and after.
 
@@ -34,9 +35,8 @@ use notify::event::{Event, EventKind, ModifyKind, RenameMode};
 use notify::{Config, ErrorKind, RecommendedWatcher, RecursiveMode, Watcher, WatcherKind};
 
 use super::dirty::below;
-use super::{
-    Classifier, Cookies, Coverage, DirWatcher, DirtySet, InotifyLimits, WatchBackend, WatchError,
-};
+use super::plain_dir::{Unplain, check};
+use super::{Classifier, Cookies, Coverage, DirWatcher, DirtySet, WatchBackend, WatchError};
 
 /// The system's file events. Dropping it ends them.
 #[derive(Debug)]
@@ -144,11 +144,11 @@ impl NotifyBackend {
     }
 
     fn add(&self, dir: &Path, mode: RecursiveMode) -> Result<(), WatchError> {
-        plain_dir(dir).map_err(|why| why.of(dir))?;
+        check(dir).map_err(|why| why.of(dir))?;
         self.with_watcher(|watcher| watcher.watch(dir, mode))?
             .map_err(|error| watch_error(dir, error))?;
         self.shared.dirs().insert(dir.to_path_buf());
-        match plain_dir(dir) {
+        match check(dir) {
             Err(Unplain::Link) => {
                 // It became a link meanwhile, and the watch may be that of its target,
                 // which is now known by the wrong path. Both have to be watched again.
@@ -182,7 +182,7 @@ impl NotifyBackend {
         match watcher.as_mut() {
             // The crate panics when its thread is gone.
             Some(watcher) if !self.shared.ended.load(Ordering::Acquire) => Ok(act(watcher)),
-            _ => Err(WatchError::Start(io::Error::other("the watcher's thread has ended"))),
+            _ => Err(WatchError::ended()),
         }
     }
 }
@@ -228,6 +228,10 @@ impl WatchBackend for NotifyBackend {
     fn coverage(&self) -> Coverage {
         self.coverage
     }
+
+    fn name(&self) -> &'static str {
+        "notify"
+    }
 }
 
 impl Drop for NotifyBackend {
@@ -241,91 +245,21 @@ impl Drop for NotifyBackend {
     }
 }
 
-/// Why a path is not one to watch.
-enum Unplain {
-    Link,
-    Other(io::Error),
-}
-
-impl Unplain {
-    fn of(self, dir: &Path) -> WatchError {
-        match self {
-            Self::Link => WatchError::Gone(dir.to_path_buf()),
-            Self::Other(error) => io_error(dir, error),
-        }
-    }
-}
-
-/// Is it a directory, and no component of the path a symbolic link?
-#[cfg(target_os = "linux")]
-fn plain_dir(dir: &Path) -> Result<(), Unplain> {
-    use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
-    use rustix::io::Errno;
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    match openat2(CWD, dir, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
-        Ok(_) => Ok(()),
-        Err(Errno::LOOP) => Err(Unplain::Link),
-        // Kernels before 5.6, and sandboxes that do not know the call.
-        Err(Errno::NOSYS | Errno::PERM) => plain_last_component(dir),
-        Err(errno) => Err(Unplain::Other(errno.into())),
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn plain_dir(dir: &Path) -> Result<(), Unplain> {
-    plain_last_component(dir)
-}
-
-fn plain_last_component(dir: &Path) -> Result<(), Unplain> {
-    let found = dir.symlink_metadata().map_err(Unplain::Other)?;
-    if found.is_symlink() {
-        return Err(Unplain::Link);
-    }
-    if !found.is_dir() {
-        return Err(Unplain::Other(io::ErrorKind::NotADirectory.into()));
-    }
-    Ok(())
-}
-
 fn watch_error(dir: &Path, error: notify::Error) -> WatchError {
     match error.kind {
         ErrorKind::MaxFilesWatch => WatchError::Limit(dir.to_path_buf()),
         ErrorKind::PathNotFound => WatchError::Gone(dir.to_path_buf()),
-        ErrorKind::Io(error) => io_error(dir, error),
-        kind => io_error(dir, io::Error::other(notify::Error::new(kind))),
+        ErrorKind::Io(error) => WatchError::of_dir(dir, error),
+        kind => WatchError::of_dir(dir, io::Error::other(notify::Error::new(kind))),
     }
 }
 
-fn io_error(dir: &Path, source: io::Error) -> WatchError {
-    let path = dir.to_path_buf();
-    match source.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => WatchError::Gone(path),
-        io::ErrorKind::StorageFull => WatchError::Limit(path),
-        _ => WatchError::Io { path, source },
-    }
-}
-
-/// `EMFILE` means either that the user has no inotify instance left, or that the process
-/// may open no more files; opening one more tells them apart.
+/// Why there is no instance.
 pub(super) fn start_error(error: notify::Error) -> WatchError {
-    let source = match error.kind {
-        ErrorKind::Io(source) => source,
-        kind => return WatchError::Start(io::Error::other(notify::Error::new(kind))),
-    };
-    if is_too_many(&source) && std::fs::File::open("/").is_ok() {
-        return WatchError::InstanceLimit { advice: InotifyLimits::read().instances_advice() };
+    match error.kind {
+        ErrorKind::Io(source) => WatchError::of_start(source),
+        kind => WatchError::Start(io::Error::other(notify::Error::new(kind))),
     }
-    WatchError::Start(source)
-}
-
-#[cfg(unix)]
-fn is_too_many(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error())
-}
-
-#[cfg(not(unix))]
-fn is_too_many(_: &io::Error) -> bool {
-    false
 }
 
 #[cfg(test)]

@@ -1,32 +1,34 @@
 //! Files that are slow to change and where one reload per save is all that is wanted:
 //! configuration, mission overrides, the HEAD of a checkout.
 //!
-//! These go through a debouncer with an instance of its own. It merges, delays and now
-//! and then swallows events, so nothing that an artifact's truth depends on may use it;
-//! and it costs the fast lane nothing.
+//! These have an instance of their own, whose events go through a debouncer. It merges,
+//! delays and now and then swallows events, so nothing that an artifact's truth depends on
+//! may use it; and it costs the fast lane nothing. While nothing happens no thread of the
+//! lane wakes up.
 //!
 //! A thread of its own applies the set of targets as a diff, and arms watches anew after
 //! each burst *before* it reports, so that whoever then reads misses nothing.
 
+mod debounce;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-#[cfg(target_os = "linux")]
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
-use notify::event::{AccessKind, AccessMode, EventKind};
-use notify::{Config, RecommendedWatcher, RecursiveMode, WatcherKind};
-use notify_debouncer_full::{DebounceEventResult, Debouncer, NoCache, new_debouncer_opt};
+use notify::{Config, Event, RecommendedWatcher, RecursiveMode, Watcher, WatcherKind};
+use notify_debouncer_full::DebounceEventResult;
 
+use self::debounce::Debounce;
+use super::classify::Change;
 use super::notify_backend::start_error;
 use super::{SlowEvent, SlowTarget, WatchError};
 
-/// A burst ends when nothing happened for so long. Also how often the debouncer wakes up,
-/// so an event takes up to twice as long.
+/// A burst ends when nothing happened for so long. Also how often the debouncer wakes up
+/// while there is one, so an event takes up to twice as long.
 const QUIET: Duration = Duration::from_millis(200);
 /// Directories that could not be watched are tried again after so long.
 const RETRY: Duration = Duration::from_secs(60);
@@ -43,19 +45,9 @@ pub struct SlowLane {
 
 enum Order {
     Targets(Vec<SlowTarget>),
+    Event(notify::Result<Event>),
     Burst(Burst),
     Stop,
-}
-
-/// The debouncer leaves a thread behind for ever when its watcher does not start, so that
-/// is tried out first.
-fn can_start() -> Result<(), WatchError> {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::inotify::{CreateFlags, init};
-        init(CreateFlags::CLOEXEC).map_err(|errno| start_error(io::Error::from(errno).into()))?;
-    }
-    Ok(())
 }
 
 /// What one call of the debouncer amounts to.
@@ -74,20 +66,24 @@ impl SlowLane {
     /// without: such files are then read at the next start or rescan.
     pub fn new(events: Sender<SlowEvent>) -> Result<Self, WatchError> {
         let (orders, inbox) = unbounded();
-        let bursts = orders.clone();
-        let handler = move |result: DebounceEventResult| {
-            if let Some(burst) = Burst::from_result(result) {
+        let raw = orders.clone();
+        let handler = move |event: notify::Result<Event>| {
+            if !is_read(&event) {
                 // Fails only when the thread has ended, and then nobody wants it.
-                let _ = bursts.send(Order::Burst(burst));
+                let _ = raw.send(Order::Event(event));
             }
         };
-        can_start()?;
         let config = Config::default().with_follow_symlinks(false);
-        let debouncer = new_debouncer_opt(QUIET, Some(QUIET), handler, NoCache::new(), config)
-            .map_err(start_error)?;
+        let watcher = RecommendedWatcher::new(handler, config).map_err(start_error)?;
+        let bursts = orders.clone();
+        let debounce = Debounce::new(move |result| {
+            if let Some(burst) = Burst::from_result(result) {
+                let _ = bursts.send(Order::Burst(burst));
+            }
+        });
         let unwatched = Arc::new(AtomicUsize::new(0));
         let lane = Lane {
-            debouncer,
+            watcher,
             events,
             targets: Vec::new(),
             armed: BTreeSet::new(),
@@ -96,7 +92,7 @@ impl SlowLane {
         };
         let thread = thread::Builder::new()
             .name("slow-lane".into())
-            .spawn(move || lane.run(&inbox))
+            .spawn(move || lane.run(&inbox, debounce))
             .map_err(WatchError::Start)?;
         Ok(Self { orders, unwatched, thread: Some(thread) })
     }
@@ -126,20 +122,16 @@ impl Drop for SlowLane {
 }
 
 impl Burst {
-    /// `None` if nobody wrote anything.
+    /// `None` if nothing came of it.
     fn from_result(result: DebounceEventResult) -> Option<Self> {
         let Ok(events) = result else { return Some(Self::Everything) };
         let mut paths = HashSet::new();
         for event in events {
             let event = event.event;
-            let read = matches!(event.kind, EventKind::Access(kind)
-                if kind != AccessKind::Close(AccessMode::Write));
-            match event {
-                event if event.need_rescan() => return Some(Self::Everything),
-                _ if read => {}
-                event if event.paths.is_empty() => return Some(Self::Everything),
-                event => paths.extend(event.paths),
+            if event.need_rescan() || event.paths.is_empty() {
+                return Some(Self::Everything);
             }
+            paths.extend(event.paths);
         }
         (!paths.is_empty()).then_some(Self::Paths(paths))
     }
@@ -152,6 +144,11 @@ impl Burst {
     }
 }
 
+/// Is it one of those that reading causes? They change nothing.
+fn is_read(event: &notify::Result<Event>) -> bool {
+    event.as_ref().is_ok_and(|event| !event.need_rescan() && Change::of_kind(event.kind).is_none())
+}
+
 /// A target with the directories that were last wanted for it.
 struct Armed {
     target: SlowTarget,
@@ -160,7 +157,7 @@ struct Armed {
 
 /// The thread's own state.
 struct Lane {
-    debouncer: Debouncer<RecommendedWatcher, NoCache>,
+    watcher: RecommendedWatcher,
     events: Sender<SlowEvent>,
     targets: Vec<Armed>,
     armed: BTreeSet<PathBuf>,
@@ -169,17 +166,34 @@ struct Lane {
 }
 
 impl Lane {
-    fn run(mut self, inbox: &Receiver<Order>) {
+    fn run<D>(mut self, inbox: &Receiver<Order>, mut debounce: Debounce<D>)
+    where
+        D: Fn(DebounceEventResult) + Clone + Send + 'static,
+    {
+        let mut retry_at = None;
         loop {
-            let order = if self.failed.is_empty() {
-                inbox.recv().map_err(|_| RecvTimeoutError::Disconnected)
-            } else {
-                inbox.recv_timeout(RETRY)
+            retry_at = match self.failed.is_empty() {
+                true => None,
+                false => retry_at.or_else(|| Some(Instant::now() + RETRY)),
+            };
+            let next = [retry_at, debounce.rests_at()].into_iter().flatten().min();
+            let order = match next {
+                Some(next) => inbox.recv_deadline(next),
+                None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             let goes_on = match order {
                 Ok(Order::Targets(targets)) => self.replace(targets),
+                Ok(Order::Event(event)) => {
+                    debounce.feed(event);
+                    true
+                }
                 Ok(Order::Burst(burst)) => self.burst(&burst),
-                Err(RecvTimeoutError::Timeout) => self.retry(),
+                Err(RecvTimeoutError::Timeout) => {
+                    let now = Instant::now();
+                    debounce.rest(now);
+                    let due = retry_at.take_if(|at| *at <= now).is_some();
+                    !due || self.retry()
+                }
                 Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => false,
             };
             if !goes_on {
@@ -255,7 +269,7 @@ impl Lane {
         if known && RecommendedWatcher::kind_is_costly() {
             return;
         }
-        match self.debouncer.watch(dir, RecursiveMode::NonRecursive) {
+        match self.watcher.watch(dir, RecursiveMode::NonRecursive) {
             Ok(()) => {
                 self.armed.insert(dir.to_path_buf());
                 self.failed.remove(dir);
@@ -281,7 +295,7 @@ impl Lane {
         self.armed = keep;
         for dir in end {
             // A directory that is gone took its watch along.
-            let _ = self.debouncer.unwatch(&dir);
+            let _ = self.watcher.unwatch(&dir);
         }
         self.unwatched.store(self.failed.len(), Ordering::Relaxed);
     }

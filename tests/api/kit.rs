@@ -345,6 +345,7 @@ pub(crate) fn view(features: impl IntoIterator<Item = Arc<FeatureView>>) -> View
     };
     let health = Health {
         ready: true,
+        watch_backend: "inotify",
         warnings: vec![format!("{SECRET_PLACE}/config.yaml has no version")],
         ..Health::default()
     };

@@ -108,7 +108,7 @@ fn farewell(bench: &Bench) -> (Option<u64>, Vec<String>, String) {
 
 #[test]
 fn a_feature_that_goes_is_missed_in_its_log_whether_or_not_anybody_watched() {
-    for watched in [true, false] {
+    for (watched, file_instead) in [(true, false), (false, false), (true, true), (false, true)] {
         let mut bench = Bench::new();
         bench.planned_feature("001-a");
         let id = bench.register(&bench.project())[0].id.clone();
@@ -116,7 +116,11 @@ fn a_feature_that_goes_is_missed_in_its_log_whether_or_not_anybody_watched() {
         if !watched {
             bench.stop();
         }
-        fs::remove_dir_all(bench.project().join("kitty-specs/001-a")).expect("removed");
+        let dir = bench.project().join("kitty-specs/001-a");
+        fs::remove_dir_all(&dir).expect("removed");
+        if file_instead {
+            fs::write(&dir, "# In its place\n").expect("written");
+        }
         if !watched {
             bench.start();
         }
@@ -129,7 +133,7 @@ fn a_feature_that_goes_is_missed_in_its_log_whether_or_not_anybody_watched() {
         assert_eq!(
             missing,
             ["input.spec.main", "output.plan.main", "output.tasks.list"],
-            "watched: {watched}"
+            "watched: {watched}, a file instead: {file_instead}"
         );
     }
 }

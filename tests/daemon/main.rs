@@ -7,7 +7,4 @@ mod events;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod live;
-mod model;
-mod mutants;
-mod operations;
 mod roots;

@@ -136,6 +136,25 @@ fn what_stays_away_loses_its_rows() {
 }
 
 #[test]
+fn an_empty_directory_in_the_place_of_one_that_went_has_nothing_of_its_mission() {
+    let mut bench = Bench::stopped();
+    bench.start_with(Setup { grace: Duration::from_millis(10), ..Setup::default() });
+    bench.planned_feature("001-a");
+    let feature = bench.project().join("kitty-specs/001-a");
+    register(&bench, &feature);
+    fs::remove_dir_all(&feature).expect("removed");
+    wait_until("its rows are gone", || {
+        let view = bench.view("001-a");
+        let detached = matches!(view.watch, WatchState::Detached { .. });
+        detached && view.dossier.present_count() == 0
+    });
+    // The last view of one that is gone tells of the mission that it belonged to.
+    assert_eq!(bench.view("001-a").dossier.missing.len(), 3);
+    fs::create_dir(&feature).expect("made");
+    check(&bench, &feature);
+}
+
+#[test]
 fn kitty_specs_may_come_later_go_and_come_again() {
     let bench = Bench::new();
     fs::create_dir_all(bench.project().join(".kittify")).expect("made");

@@ -21,12 +21,12 @@ pub(crate) fn comparable(snapshot: &[u8], mut ignored: Vec<String>) -> Value {
     value
 }
 
-/// Takes out what may differ: ids, times, and which of the two reasons is given for what
-/// is not there, since only the daemon remembers whether it ever was.
+/// Takes out what may differ: ids, times, whether something that is not there ever was, and
+/// which of the two reasons is given for it: until its log says so, only the daemon knows.
 fn forget(value: &mut Value) {
     match value {
         Value::Object(map) => {
-            for key in ["snapshot_id", "computed_at", "indexed_at", "captured_at"] {
+            for key in ["snapshot_id", "computed_at", "indexed_at", "captured_at", "was_present"] {
                 map.remove(key);
             }
             for key in ["reason_code", "error_reason"] {

@@ -1,7 +1,6 @@
 //! A daemon in the test's own process, in a temporary directory, and a project to watch.
 
 pub(crate) mod compare;
-pub(crate) mod lossy;
 pub(crate) mod random;
 
 use std::fs;
@@ -44,12 +43,17 @@ impl Bench {
 
     /// A bench without a running daemon.
     pub(crate) fn stopped() -> Self {
+        Self::stopped_in(&std::env::temp_dir())
+    }
+
+    /// The same, below a directory.
+    pub(crate) fn stopped_in(place: &Path) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .expect("a runtime");
-        let directory = tempfile::tempdir().expect("a directory");
+        let directory = tempfile::tempdir_in(place).expect("a directory");
         Self { runtime, directory, daemon: None }
     }
 

@@ -24,6 +24,7 @@ impl Random {
     }
 
     /// True once in `of` times.
+    #[allow(dead_code, reason = "not every suite that has this needs all of it")]
     pub(crate) fn once_in(&mut self, of: usize) -> bool {
         self.below(of) == 0
     }

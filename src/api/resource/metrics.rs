@@ -72,6 +72,9 @@ fn index(out: &mut Exposition, view: &View) {
     out.one("dossierd_ready", "gauge", "1 once all first scans have ended.", ready);
     let watching = f64::from(u8::from(health.watch_fault.is_none()));
     out.one("dossierd_watching", "gauge", "0 while nothing can be watched.", watching);
+    let name = "dossierd_watch_backend_info";
+    out.head(name, "gauge", "Who tells of changes; always 1.");
+    out.sample(name, &[("backend", health.watch_backend)], 1.0);
     out.one("dossierd_roots", "gauge", "Registered roots.", view.roots.len() as f64);
     out.one("dossierd_features", "gauge", "Features.", view.features.len() as f64);
 }

@@ -74,9 +74,14 @@ fn health(features: &Features) -> Vec<Check> {
         .iter()
         .map(|warning| Check::warn("configuration", warning, "correct it, then restart the daemon"))
         .collect();
-    if let Some(fault) = &health.watch_fault {
-        let hint = "features are polled until then; see the limits of inotify below";
-        checks.push(Check::fail("watching", fault, hint));
+    match (&health.watch_fault, &health.watch_backend) {
+        (Some(fault), _) => {
+            let hint = "features are polled until then; see the limits of inotify below";
+            checks.push(Check::fail("watching", fault, hint));
+        }
+        (None, Some(backend)) => checks.push(Check::ok("watching", format!("through {backend}"))),
+        // A daemon of an older version, which `daemon` tells of.
+        (None, None) => {}
     }
     if health.overflows > 0 || health.missed_events > 0 {
         checks.push(Check::warn(
@@ -144,11 +149,13 @@ mod tests {
         );
         check(
             &status,
-            r#"{"roots":[{"id":"r","kind":"project","path":"/w","watch":{"state":"live"}}]}"#,
+            r#"{"roots":[{"id":"r","kind":"project","path":"/w","watch":{"state":"live"}}],
+               "health":{"watch_backend":"inotify","watch_fault":null}}"#,
             &[
                 ("daemon", CheckStatus::Ok),
                 ("first scans", CheckStatus::Ok),
                 ("http", CheckStatus::Ok),
+                ("watching", CheckStatus::Ok),
                 ("root", CheckStatus::Ok),
             ],
         );

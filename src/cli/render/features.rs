@@ -166,6 +166,9 @@ fn health(health: &Health, features: &[FeatureRow]) -> Page {
         plural(features.len() as u64, "feature", "features"),
         plural(health.scans, "scan", "scans")
     ));
+    if let (Some(backend), None) = (&health.watch_backend, &health.watch_fault) {
+        daemon = daemon.text(", watching through ").text(backend);
+    }
     page.line(daemon);
     if let Some(fault) = &health.watch_fault {
         page.line(mark::severity("error").text(" nothing can be watched: ").text(fault));
@@ -203,7 +206,7 @@ mod tests {
               {"id":"f1","slug":"a-fine","current_step":"done","completeness_status":"complete","parity_status":"in_sync","watch":{"state":"live"},"artifact_total":12},
               {"id":"f2","slug":"b-open","current_step":"plan","completeness_status":"incomplete","parity_status":"no_baseline","missing_required_count":2,"watch":{"state":"live"},"artifact_total":3},
               {"id":"f3","slug":"c\u001b[31m","completeness_status":"unknown","parity_status":"drifted","severity":"warning","watch":{"state":"polling"},"artifact_total":1}],
-              "health":{"ready":true,"version":"0.1.0","started_at":"2026-11-22T14:03:07.000001Z","scans":7,"overflows":1,"warnings":["config.yaml: unknown key"]}}"#,
+              "health":{"ready":true,"version":"0.1.0","started_at":"2026-11-22T14:03:07.000001Z","scans":7,"overflows":1,"watch_backend":"inotify","warnings":["config.yaml: unknown key"]}}"#,
         )
         .unwrap()
     }
@@ -216,7 +219,7 @@ c\\u{1b}[31m  –     ? unknown           0  ≠ drifted      ! polling         
 b-open       plan  ✗ incomplete        2  · no baseline  ✓ live             3
 a-fine       done  ✓ complete          0  ✓ in sync      ✓ live            12
 
-daemon 0.1.0 ready, running since 2026-11-22 14:03:07Z, 3 features, 7 scans
+daemon 0.1.0 ready, running since 2026-11-22 14:03:07Z, 3 features, 7 scans, watching through inotify
 · info file events were lost 1 time
 ! warning config.yaml: unknown key
 ";

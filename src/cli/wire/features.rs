@@ -89,6 +89,8 @@ pub struct Health {
     pub scans: u64,
     /// Fresh reads that ran out of time.
     pub fresh_timeouts: u64,
+    /// Who tells of changes; older daemons do not say.
+    pub watch_backend: Option<String>,
     /// Why nothing can be watched.
     pub watch_fault: Option<String>,
     /// What the daemon lives with.

@@ -130,7 +130,11 @@ impl Engine {
     /// A loop that serves what the registry says.
     pub(super) fn new(mut parts: Parts, registry: Registry) -> Self {
         let on_ready = std::mem::replace(&mut parts.on_ready, Box::new(|| {}));
-        let health = Health { watch_fault: parts.watch_fault.clone(), ..Health::default() };
+        let health = Health {
+            watch_backend: parts.backend.name(),
+            watch_fault: parts.watch_fault.clone(),
+            ..Health::default()
+        };
         let base_warnings = std::mem::take(&mut parts.warnings);
         let now = Instant::now();
         let mut engine = Self {

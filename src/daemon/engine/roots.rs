@@ -137,7 +137,9 @@ impl Engine {
         let root = self.roots[index].path().to_path_buf();
         for name in DossierDir::logged(&root, &self.parts.environment.home) {
             let dir = specs.join(name);
-            if self.by_dir.contains_key(&dir) || dir.symlink_metadata().is_ok() {
+            // What is no directory, a file in the place of one, is no feature either.
+            let is_there = dir.symlink_metadata().is_ok_and(|found| found.is_dir());
+            if is_there || self.by_dir.contains_key(&dir) {
                 continue;
             }
             self.adopt(index, &dir, now);

@@ -12,6 +12,7 @@ fn the_watch_is_asked_for_before_listing_at_every_visit() {
     kit.full();
     let expected = vec![kit.root.clone(), kit.at("a"), kit.at("a/b")];
     assert_eq!(*kit.watcher.asked.lock().expect("not poisoned"), expected);
+    assert_eq!(kit.watcher.open.load(Ordering::Relaxed), expected.len(), "each was open");
     kit.watcher.asked.lock().expect("not poisoned").clear();
     kit.touch(&["a/"]);
     assert_eq!(*kit.watcher.asked.lock().expect("not poisoned"), expected[1..]);

@@ -8,10 +8,11 @@ mod model;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use super::stat::Moment;
 use super::{
@@ -78,9 +79,16 @@ pub(super) struct Recorder {
     pub(super) asked: Mutex<Vec<PathBuf>>,
     pub(super) gone: Mutex<Vec<PathBuf>>,
     pub(super) full: AtomicBool,
+    /// How many of them were open, so that what is watched is what is listed.
+    pub(super) open: AtomicUsize,
 }
 
 impl DirWatcher for Recorder {
+    fn watch_open_dir(&self, dir: &Path, _: BorrowedFd<'_>) -> Result<(), WatchError> {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        self.watch_dir(dir)
+    }
+
     fn watch_dir(&self, dir: &Path) -> Result<(), WatchError> {
         self.asked.lock().expect("not poisoned").push(dir.to_owned());
         if self.gone.lock().expect("not poisoned").iter().any(|gone| gone == dir) {

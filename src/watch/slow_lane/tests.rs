@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Instant;
 
-use notify::event::{CreateKind, Flag};
+use notify::event::{AccessKind, CreateKind, EventKind, Flag};
 use notify_debouncer_full::DebouncedEvent;
 
 use super::*;
@@ -135,6 +135,37 @@ fn what_was_lost_concerns_everything() {
     let some = Burst::from_result(Ok(vec![debounced(create.add_path(path.clone()))]));
     assert_eq!(some, Some(Burst::Paths(HashSet::from([path]))));
     assert_eq!(Burst::from_result(Ok(vec![])), None);
+}
+
+#[test]
+fn reads_are_told_from_writes_and_losses() {
+    let event = |kind| notify::Event::new(kind).add_path("/x".into());
+    let read = event(EventKind::Access(AccessKind::Any));
+    assert!(is_read(&Ok(read.clone())));
+    assert!(!is_read(&Ok(read.set_flag(Flag::Rescan))));
+    assert!(!is_read(&Ok(event(EventKind::Create(CreateKind::File)))));
+    assert!(!is_read(&Err(notify::Error::generic("x"))));
+}
+
+#[test]
+fn the_debouncer_rests_when_nothing_comes_and_comes_back() {
+    let (sender, bursts) = unbounded();
+    let mut debounce = Debounce::new(move |result: DebounceEventResult| {
+        let _ = sender.send(result);
+    });
+    for path in ["/a", "/b"] {
+        assert_eq!(debounce.rests_at(), None, "nothing was fed");
+        for _ in 0..3 {
+            let create = EventKind::Create(CreateKind::File);
+            debounce.feed(Ok(notify::Event::new(create).add_path(path.into())));
+        }
+        let events = bursts.recv_timeout(PATIENCE).expect("in time").expect("no error");
+        assert!(events.iter().all(|event| event.paths == [PathBuf::from(path)]), "{events:?}");
+        let at = debounce.rests_at().expect("it is there");
+        debounce.rest(at - Duration::from_millis(1));
+        assert_eq!(debounce.rests_at(), Some(at), "not yet");
+        debounce.rest(at);
+    }
 }
 
 #[test]

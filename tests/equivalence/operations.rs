@@ -5,8 +5,9 @@
 //! What fails because another thread was faster is no error.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use crate::kit::random::Random;
 
@@ -52,13 +53,22 @@ const METAS: [&str; 9] = [
 const IGNORES: [&str; 6] =
     ["", "*.json\n", "tasks/\n", "/research\n!notes.md\n", "deep/**\n", "plan.md\n"];
 
+/// One operation that was done.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    /// When it had been done.
+    pub(crate) at: Instant,
+    /// What it was.
+    pub(crate) what: String,
+}
+
 /// Does random operations below one `kitty-specs`.
 pub(crate) struct Operator {
     pub(crate) random: Random,
-    specs: PathBuf,
+    pub(crate) specs: PathBuf,
     outside: PathBuf,
-    serial: usize,
-    done: Vec<String>,
+    pub(crate) serial: usize,
+    done: Vec<Step>,
 }
 
 impl Operator {
@@ -69,13 +79,13 @@ impl Operator {
     }
 
     /// What was done since the last call.
-    pub(crate) fn take_done(&mut self) -> Vec<String> {
+    pub(crate) fn take_done(&mut self) -> Vec<Step> {
         std::mem::take(&mut self.done)
     }
 
     /// Does one operation.
     pub(crate) fn operate(&mut self) {
-        let choice = self.random.below(100);
+        let choice = self.random.below(120);
         let what = match choice {
             0..22 => self.create(),
             22..30 => self.append(),
@@ -95,9 +105,15 @@ impl Operator {
             91..93 => self.new_feature(),
             93..94 => self.remove_feature(),
             94..96 => self.rename_feature(),
-            _ => self.touch(),
+            96..100 => self.touch(),
+            100..104 => self.exchange(),
+            104..107 => self.hard_link(),
+            107..111 => self.rewrite_unnoticed(),
+            111..114 => self.replace_and_remove(),
+            114..117 => self.make_nameless(),
+            _ => self.make_dirs(),
         };
-        self.done.push(what);
+        self.done.push(Step { at: Instant::now(), what });
     }
 
     fn feature(&mut self) -> PathBuf {
@@ -107,7 +123,7 @@ impl Operator {
     }
 
     /// A directory of a feature, which may or may not be there.
-    fn dir(&mut self) -> PathBuf {
+    pub(crate) fn dir(&mut self) -> PathBuf {
         let mut dir = self.feature();
         for _ in 0..self.random.below(3) {
             dir.push(*self.random.pick(&DIRS));
@@ -116,7 +132,7 @@ impl Operator {
     }
 
     /// A path of a file, which may or may not be there.
-    fn path(&mut self) -> PathBuf {
+    pub(crate) fn path(&mut self) -> PathBuf {
         let dir = self.dir();
         if dir.ends_with("tasks") && !self.random.once_in(4) {
             return dir.join(*self.random.pick(&WORK_PACKAGES));
@@ -125,7 +141,7 @@ impl Operator {
     }
 
     /// A file that is there, if there is one.
-    fn file(&mut self) -> PathBuf {
+    pub(crate) fn file(&mut self) -> PathBuf {
         let feature = self.feature();
         let mut all = Vec::new();
         walk(&feature, &mut all);
@@ -134,7 +150,7 @@ impl Operator {
     }
 
     /// A directory that is there, if there is one below a feature.
-    fn existing_dir(&mut self) -> PathBuf {
+    pub(crate) fn existing_dir(&mut self) -> PathBuf {
         let feature = self.feature();
         let mut all = Vec::new();
         walk(&feature, &mut all);
@@ -142,7 +158,7 @@ impl Operator {
         if all.is_empty() { self.dir() } else { self.random.pick(&all).clone() }
     }
 
-    fn content(&mut self) -> Vec<u8> {
+    pub(crate) fn content(&mut self) -> Vec<u8> {
         if self.random.once_in(3) {
             self.serial += 1;
             return format!("# Number {} of {}\n", self.serial, self.random.0).into_bytes();
@@ -160,7 +176,7 @@ impl Operator {
     fn append(&mut self) -> String {
         use std::io::Write;
         let (path, content) = (self.file(), self.content());
-        if fs::symlink_metadata(&path).is_ok_and(|m| m.is_symlink()) {
+        if has_other_names(&path) {
             return "append to a link: left out".into();
         }
         let opened = fs::OpenOptions::new().append(true).open(&path);
@@ -175,7 +191,7 @@ impl Operator {
     fn truncate(&mut self) -> String {
         let path = self.file();
         let to = self.random.below(9) as u64;
-        if fs::symlink_metadata(&path).is_ok_and(|m| m.is_symlink()) {
+        if has_other_names(&path) {
             return "truncate a link: left out".into();
         }
         let done = fs::OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(to));
@@ -260,7 +276,7 @@ impl Operator {
     fn chmod(&mut self) -> String {
         let path = if self.random.once_in(3) { self.existing_dir() } else { self.file() };
         let Ok(found) = fs::symlink_metadata(&path) else { return "chmod of nothing".into() };
-        let mode = match (found.is_symlink(), found.is_dir()) {
+        let mode = match (has_other_names(&path), found.is_dir()) {
             (true, _) => return "chmod of a link: left out".into(),
             (_, true) => *self.random.pick(&[0o700, 0o755]),
             _ => *self.random.pick(&[0o000, 0o755, 0o644]),
@@ -338,7 +354,7 @@ impl Operator {
 
     fn touch(&mut self) -> String {
         let path = self.file();
-        if fs::symlink_metadata(&path).is_ok_and(|m| m.is_symlink()) {
+        if has_other_names(&path) {
             return "touch a link: left out".into();
         }
         let done = fs::OpenOptions::new()
@@ -348,7 +364,7 @@ impl Operator {
         self.told("touch", &path, done)
     }
 
-    fn told(&self, what: &str, path: &Path, done: std::io::Result<()>) -> String {
+    pub(crate) fn told(&self, what: &str, path: &Path, done: std::io::Result<()>) -> String {
         let path = path.strip_prefix(&self.specs).unwrap_or(path).display();
         done.map_or_else(
             |error| format!("{what} {path}: {}", error.kind()),
@@ -356,7 +372,13 @@ impl Operator {
         )
     }
 
-    fn told_two(&self, what: &str, a: &Path, b: &Path, done: std::io::Result<()>) -> String {
+    pub(crate) fn told_two(
+        &self,
+        what: &str,
+        a: &Path,
+        b: &Path,
+        done: std::io::Result<()>,
+    ) -> String {
         let b = b.strip_prefix(&self.specs).unwrap_or(b).display();
         self.told(what, a, done) + &format!(" -> {b}")
     }
@@ -364,10 +386,16 @@ impl Operator {
 
 /// Writes a file, but never through a link, which may lead outside.
 fn write_below(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    if fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink()) {
+    if has_other_names(path) {
         fs::remove_file(path)?;
     }
     fs::write(path, content)
+}
+
+/// Is it a symbolic link, or a file with several names? What is written through one name of
+/// a file is no event at its other names, which is a known limit of watching.
+pub(crate) fn has_other_names(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink() || m.is_file() && m.nlink() > 1)
 }
 
 /// Entries of a directory, in order.

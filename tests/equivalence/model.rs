@@ -4,19 +4,33 @@
 //! done since the last check.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
-use dossierd::dossier::parity::parity_hash;
+use dossierd::daemon::{BackendFactory, Setup};
 
-use crate::kit::compare::{differences, logged_hash, of_view, survey};
-use crate::kit::{Bench, DEADLINE, wait_until};
+use crate::agreement::{view_and_logs, view_and_survey};
+use crate::backend::Backend;
+use crate::kit::Bench;
 use crate::operations::Operator;
+use crate::queue_limit::QueueLimit;
 
 /// Operations of one run.
 const OPERATIONS: usize = 120;
 
 fn run(seed: u64) {
-    let bench = Bench::new();
+    Backend::chosen().into_iter().for_each(|backend| run_with(backend, seed));
+}
+
+fn start(bench: &mut Bench, backend: Backend) {
+    let factory: BackendFactory = Box::new(move |dirty, cookies| {
+        let _held = QueueLimit::hold(None);
+        backend.start(dirty, cookies)
+    });
+    bench.start_with(Setup { backend: factory, ..Setup::default() });
+}
+
+fn run_with(backend: Backend, seed: u64) {
+    let mut bench = Bench::stopped();
+    start(&mut bench, backend);
     for slug in ["001-a", "002-b", "003-c"] {
         bench.planned_feature(slug);
     }
@@ -39,17 +53,16 @@ fn run(seed: u64) {
             (0..burst).for_each(|_| first.operate());
         }
         operations += burst;
-        history = first.take_done();
-        history.extend(second.take_done().into_iter().map(|what| format!("  beside: {what}")));
-        let slugs = check(&bench, seed, operations, &history);
-        check_departed(&bench, &slugs, &|| format!("seed {seed}: {history:#?}"));
+        history = first.take_done().into_iter().map(|step| step.what).collect();
+        let beside = second.take_done().into_iter();
+        history.extend(beside.map(|step| format!("  beside: {}", step.what)));
+        check(&bench, seed, operations, &history);
     }
     // What is known after a restart is the same, and nothing is written for it.
-    let mut bench = bench;
     // Compared while it is stopped, when everything is written.
     bench.stop();
     let sizes = log_sizes(&bench);
-    bench.start();
+    start(&mut bench, backend);
     check(&bench, seed, operations, &history);
     bench.stop();
     let after = log_sizes(&bench);
@@ -64,8 +77,8 @@ fn run(seed: u64) {
     // What happens while it is down is found at the start.
     for _ in 0..2 {
         (0..15).for_each(|_| first.operate());
-        history = first.take_done();
-        bench.start();
+        history = first.take_done().into_iter().map(|step| step.what).collect();
+        start(&mut bench, backend);
         check(&bench, seed, operations, &history);
         bench.stop();
     }
@@ -80,63 +93,14 @@ fn log_sizes(bench: &Bench) -> BTreeMap<std::path::PathBuf, u64> {
     logs.map(|file| (file.path(), file.metadata().expect("is there").len())).collect()
 }
 
-fn check(bench: &Bench, seed: u64, operations: usize, history: &[String]) -> Vec<String> {
-    let began = Instant::now();
+fn check(bench: &Bench, seed: u64, operations: usize, history: &[String]) {
     bench.fresh_all();
-    let context = || {
+    let agreed = view_and_survey(bench).and_then(|()| view_and_logs(bench));
+    if let Err(what) = agreed {
         let history = history.join("\n  ");
-        format!("seed {seed} after {operations} operations, the last ones being\n  {history}\n")
-    };
-    let view = bench.handle().view();
-    let ours: BTreeMap<String, _> =
-        view.features.values().map(|view| (view.slug.clone(), of_view(view))).collect();
-    // The log says the same, as soon as it is durable.
-    for view in view.features.values() {
-        let place = view.place.as_ref().expect("has a place");
-        let mut last = None;
-        while last.as_ref() != Some(&Ok(Some(view.dossier.parity_hash))) {
-            assert!(
-                began.elapsed() < DEADLINE,
-                "the log of {} ({:?}) says {last:?}, not {}; {}",
-                view.slug,
-                bench.view(&view.slug).store,
-                view.dossier.parity_hash,
-                context()
-            );
-            last = Some(logged_hash(place));
-            std::thread::yield_now();
-        }
-    }
-    let theirs = survey(&bench.home(), &bench.project());
-    let slugs = |of: &BTreeMap<String, serde_json::Value>| of.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(slugs(&ours), slugs(&theirs), "{}", context());
-    for (slug, ours) in &ours {
-        let found = differences(ours, &theirs[slug]);
-        assert!(found.is_empty(), "{slug}: {}\n{}", found.join("\n"), context());
-    }
-    slugs(&ours)
-}
-
-/// The logs of features that are gone say that everything is removed.
-fn check_departed(bench: &Bench, slugs: &[String], context: &dyn Fn() -> String) {
-    let dossiers = bench.project().join(".kittify/dossiers");
-    for entry in std::fs::read_dir(dossiers).expect("listed").flatten() {
-        let name = entry.file_name();
-        let is_there = slugs.iter().any(|slug| *slug == name.to_string_lossy());
-        if is_there || !entry.path().join("events.jsonl").is_file() {
-            continue;
-        }
-        let place = dossierd::store::DossierDir::existing(
-            &bench.project(),
-            &name,
-            &dossierd::store::project_id(&bench.project()),
-            &bench.home(),
-        )
-        .expect("is there");
-        let empty = Some(parity_hash([]));
-        wait_until(&format!("{name:?} is empty; {}", context()), || {
-            logged_hash(&place).is_ok_and(|hash| hash == empty)
-        });
+        panic!(
+            "{what}\nseed {seed} after {operations} operations, the last ones being\n  {history}\n"
+        );
     }
 }
 

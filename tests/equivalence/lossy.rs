@@ -4,21 +4,26 @@
 //! daemon's, losing, repeating, reordering on the way. Barriers stay behind everything that
 //! came before them unless everything is lost: a back-end that breaks that is none.
 
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dossierd::daemon::BackendFactory;
-use dossierd::watch::{Coverage, DirWatcher, DirtySet, NotifyBackend, WatchBackend, WatchError};
+use dossierd::watch::{Coverage, DirWatcher, DirtySet, WatchBackend, WatchError};
 
-use super::random::Random;
+use crate::backend::Backend;
+use crate::kit::random::Random;
+use crate::queue_limit::QueueLimit;
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Faults {
     /// Nothing arrives, cookies included.
     pub(crate) drop_all: bool,
+    /// Everything arrives later, when this is over.
+    pub(crate) hold: bool,
     /// No path arrives; cookies and overflows do.
     pub(crate) drop_marks: bool,
     /// Paths arrive twice, the second time after the barrier.
@@ -52,15 +57,13 @@ impl Knob {
     }
 
     /// Makes the back-end, once.
-    pub(crate) fn backend(&self) -> BackendFactory {
+    pub(crate) fn backend(&self, backend: Backend) -> BackendFactory {
         let shared = Arc::clone(&self.0);
         Box::new(move |outer, cookies| {
             *shared.outer.lock().expect("no panic") = Some(Arc::clone(outer));
             let inner = Arc::new(DirtySet::new());
-            let real = match cookies {
-                Some(cookies) => NotifyBackend::with_cookies(Arc::clone(&inner), cookies)?,
-                None => NotifyBackend::new(Arc::clone(&inner))?,
-            };
+            let _held = QueueLimit::hold(None);
+            let real = backend.start(&inner, cookies)?;
             let carrier = Carrier {
                 inner: Arc::clone(&inner),
                 outer: Arc::clone(outer),
@@ -84,7 +87,7 @@ impl Knob {
 
 /// The back-end that the daemon sees.
 struct Lossy {
-    real: NotifyBackend,
+    real: Arc<dyn WatchBackend>,
     inner: Arc<DirtySet>,
     outer: Arc<DirtySet>,
     shared: Arc<Shared>,
@@ -96,7 +99,7 @@ impl Lossy {
     fn limited(&self, dir: &Path) -> Result<(), WatchError> {
         let limit = self.shared.faults.lock().expect("no panic").watch_limit;
         let known = self.real.watched_below(dir) > 0
-            && self.real.watched_below(dir) > children_watched(&self.real, dir);
+            && self.real.watched_below(dir) > children_watched(self.real.as_ref(), dir);
         let count = self.watched.load(Ordering::SeqCst);
         if limit.is_some_and(|limit| count >= limit) && !known {
             return Err(WatchError::Limit(dir.to_path_buf()));
@@ -109,7 +112,7 @@ impl Lossy {
 }
 
 /// How many directories strictly below are watched.
-fn children_watched(real: &NotifyBackend, dir: &Path) -> usize {
+fn children_watched(real: &dyn WatchBackend, dir: &Path) -> usize {
     let listed = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let dirs = listed.map(|entry| entry.path()).filter(|path| path.is_dir());
     dirs.map(|path| real.watched_below(&path)).sum()
@@ -119,6 +122,11 @@ impl DirWatcher for Lossy {
     fn watch_dir(&self, dir: &Path) -> Result<(), WatchError> {
         self.limited(dir)?;
         self.real.watch_dir(dir)
+    }
+
+    fn watch_open_dir(&self, dir: &Path, fd: BorrowedFd<'_>) -> Result<(), WatchError> {
+        self.limited(dir)?;
+        self.real.watch_open_dir(dir, fd)
     }
 }
 
@@ -142,6 +150,10 @@ impl WatchBackend for Lossy {
     fn coverage(&self) -> Coverage {
         self.real.coverage()
     }
+
+    fn name(&self) -> &'static str {
+        self.real.name()
+    }
 }
 
 /// The thread between.
@@ -158,15 +170,18 @@ impl Carrier {
         let bell = self.inner.bell();
         // The back-end holds the other half of `alive`.
         while Arc::strong_count(&self.alive) > 1 {
-            if bell.recv_timeout(Duration::from_millis(100)).is_ok() {
-                self.carry();
-            }
+            // What was held back rings no second time.
+            let _ = bell.recv_timeout(Duration::from_millis(20));
+            self.carry();
         }
     }
 
     fn carry(&mut self) {
-        let batch = self.inner.take();
         let faults = *self.shared.faults.lock().expect("no panic");
+        if faults.hold {
+            return;
+        }
+        let batch = self.inner.take();
         if faults.drop_all {
             return;
         }
