@@ -180,7 +180,7 @@ async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
 
 /// The whole answer in bytes, since no request has been read that hyper could answer.
 fn one_too_many() -> Vec<u8> {
-    let Response { status, mut headers, body } = refusal::too_many_connections().response();
+    let Response { status, mut headers, body, .. } = refusal::too_many_connections().response();
     let body = if let Body::Full(bytes) = body { bytes } else { bytes::Bytes::new() };
     headers::apply(status, &mut headers);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));

@@ -5,6 +5,7 @@
 //! says `Vary: Accept-Encoding`; a 304 carries the tag that the 200 had.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -13,6 +14,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::sync::Semaphore;
 
 use super::headers::media_type;
+use crate::api::http::Packed;
 
 /// Answers up to this size are sent as they are.
 const LEAST_BYTES: usize = 1024;
@@ -27,6 +29,7 @@ pub(super) async fn compress(
     status: StatusCode,
     headers: &mut HeaderMap,
     body: Bytes,
+    packed: Option<Packed>,
 ) -> Bytes {
     if status == StatusCode::NOT_MODIFIED {
         vary(headers);
@@ -40,7 +43,8 @@ pub(super) async fn compress(
     if body.len() <= LEAST_BYTES || !accepts_gzip(request) {
         return body;
     }
-    let Some(small) = gzip_where_it_fits(body.clone()).await else {
+    let packed = packed.unwrap_or_default();
+    let Some(small) = small_form(body.clone(), &packed).await else {
         return body;
     };
     headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -51,21 +55,26 @@ pub(super) async fn compress(
 }
 
 /// `None` when it would not get smaller, or too many large answers are being compressed.
-async fn gzip_where_it_fits(body: Bytes) -> Option<Bytes> {
-    let whole = body.len();
-    let small = if whole <= INLINE_BYTES {
-        gzip(&body)
-    } else {
-        let _permit = LARGE.try_acquire().ok()?;
-        tokio::task::spawn_blocking(move || gzip(&body)).await.ok()?
-    };
-    small.filter(|small| small.len() < whole)
+/// What comes out is kept in `packed`, and taken from there.
+async fn small_form(body: Bytes, packed: &Packed) -> Option<Bytes> {
+    if let Some(known) = packed.get() {
+        return known.clone();
+    }
+    if body.len() <= INLINE_BYTES {
+        return packed.get_or_init(|| gzip(&body)).clone();
+    }
+    let _permit = LARGE.try_acquire().ok()?;
+    let packed = Arc::clone(packed);
+    let work = move || packed.get_or_init(|| gzip(&body)).clone();
+    tokio::task::spawn_blocking(work).await.ok()?
 }
 
+/// `None` when it would not get smaller.
 fn gzip(body: &[u8]) -> Option<Bytes> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(body).ok()?;
-    encoder.finish().ok().map(Bytes::from)
+    let small = encoder.finish().ok()?;
+    (small.len() < body.len()).then(|| small.into())
 }
 
 fn is_compressible(headers: &HeaderMap) -> bool {
@@ -201,7 +210,7 @@ mod tests {
         headers.insert(header::ETAG, HeaderValue::from_static("\"x\""));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let body = Bytes::from(vec![b'a'; size]);
-        let body = runtime.block_on(compress(request, status, &mut headers, body));
+        let body = runtime.block_on(compress(request, status, &mut headers, body, None));
         (headers, body)
     }
 

@@ -169,10 +169,10 @@ impl Front {
 
     /// Turns a reply into hyper's response.
     async fn finish(&self, parts: &Parts, reply: Reply, closes: bool) -> hyper::Response<OutBody> {
-        let Response { status, mut headers, body } = reply.response;
+        let Response { status, mut headers, body, packed } = reply.response;
         let body = match (body, reply.permit) {
             (Body::Full(bytes), _) => {
-                let bytes = compress(&parts.headers, status, &mut headers, bytes).await;
+                let bytes = compress(&parts.headers, status, &mut headers, bytes, packed).await;
                 self.full_body(parts, status, &mut headers, bytes)
             }
             // Only the headers were asked for: the producer is told so at once.

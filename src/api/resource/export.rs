@@ -13,7 +13,7 @@ use crate::api::code::quoted;
 use crate::api::http::Response;
 use crate::api::problem::Problem;
 use crate::api::query::bad_parameter;
-use crate::api::reply::{JSON, document};
+use crate::api::reply::{document, kept, shared};
 use crate::api::service::Api;
 use crate::daemon::view::FeatureView;
 use crate::dossier::{Digest, Dossier, RelPath};
@@ -54,8 +54,8 @@ pub(in crate::api) async fn get(api: &Api, call: &Call) -> Result<Response, Prob
         "sha256sums" => ("text/plain", sha256sums(&feature.dossier)),
         "in-toto" => ("application/vnd.in-toto+json", in_toto(&feature)),
         _ => {
-            let render = || Bytes::from(feature.snapshot().to_json());
-            (JSON, feature.rendered.snapshot.get_or_init(render).clone())
+            let render = || kept(feature.snapshot().to_json().into());
+            return Ok(shared(feature.rendered.snapshot.get_or_init(render)));
         }
     };
     Ok(Response::full(StatusCode::OK, media_type, bytes))
