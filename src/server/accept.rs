@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderValue, header};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 
 use super::counters::add;
 use super::exchange::Front;
+use super::header_timer::HeaderTimer;
 use super::headers;
 use super::link::{Link, LinkFacts, close_gently};
 use super::refusal;
@@ -147,7 +148,7 @@ where
     let mut connection = pin!(
         http1::Builder::new()
             // Without the timer the header time-out does nothing.
-            .timer(TokioTimer::new())
+            .timer(HeaderTimer::default())
             .header_read_timeout(limits.header_time)
             .max_buf_size(limits.header_bytes)
             .max_headers(limits.header_count)

@@ -23,9 +23,24 @@ const INLINE_BYTES: usize = 32 * 1024;
 /// Large answers that are compressed at the same time; others go out as they are.
 static LARGE: Semaphore = Semaphore::const_new(2);
 
-/// Compresses `body` where the request's headers allow it and sets the answer's headers.
+/// What a request's headers say of the form of the answer.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    gzip: bool,
+    /// The lines of `If-None-Match`.
+    held: Vec<HeaderValue>,
+}
+
+impl Asked {
+    pub(super) fn of(request: &HeaderMap) -> Self {
+        let held = request.get_all(header::IF_NONE_MATCH).iter().cloned().collect();
+        Self { gzip: accepts_gzip(request), held }
+    }
+}
+
+/// Compresses `body` where the request allows it and sets the answer's headers.
 pub(super) async fn compress(
-    request: &HeaderMap,
+    asked: &Asked,
     status: StatusCode,
     headers: &mut HeaderMap,
     body: Bytes,
@@ -33,14 +48,14 @@ pub(super) async fn compress(
 ) -> Bytes {
     if status == StatusCode::NOT_MODIFIED {
         vary(headers);
-        match_weak_tag(request, headers);
+        match_weak_tag(&asked.held, headers);
         return body;
     }
     if !is_compressible(headers) || headers.contains_key(header::CONTENT_ENCODING) {
         return body;
     }
     vary(headers);
-    if body.len() <= LEAST_BYTES || !accepts_gzip(request) {
+    if body.len() <= LEAST_BYTES || !asked.gzip {
         return body;
     }
     let packed = packed.unwrap_or_default();
@@ -79,6 +94,11 @@ fn gzip(body: &[u8]) -> Option<Bytes> {
 
 fn is_compressible(headers: &HeaderMap) -> bool {
     media_type(headers).is_some_and(|kind| {
+        if kind == "application/json" {
+            // Nearly all answers.
+            return true;
+        }
+        let kind = kind.to_ascii_lowercase();
         kind.starts_with("text/")
             || kind.ends_with("+json")
             || kind.ends_with("+xml")
@@ -96,11 +116,14 @@ fn accepts_gzip(request: &HeaderMap) -> bool {
         for item in line.to_str().unwrap_or_default().split(',') {
             let (coding, weight) = item.split_once(';').unwrap_or((item, "q=1"));
             let weight = quality(weight);
-            match coding.trim().to_ascii_lowercase().as_str() {
-                "gzip" | "x-gzip" => gzip = Some(weight),
-                "identity" => identity = Some(weight),
-                "*" => any = Some(weight),
-                _ => {}
+            let coding = coding.trim();
+            let is = |name: &str| coding.eq_ignore_ascii_case(name);
+            if is("gzip") || is("x-gzip") {
+                gzip = Some(weight);
+            } else if is("identity") {
+                identity = Some(weight);
+            } else if coding == "*" {
+                any = Some(weight);
             }
         }
     }
@@ -138,15 +161,14 @@ fn vary(headers: &mut HeaderMap) {
 
 /// A client that holds the compressed answer knows the weak form of its tag; a cache only
 /// refreshes what it holds if the 304 says the same.
-fn match_weak_tag(request: &HeaderMap, headers: &mut HeaderMap) {
+fn match_weak_tag(held: &[HeaderValue], headers: &mut HeaderMap) {
     let Some(weak) = headers.get(header::ETAG).and_then(weakened) else {
         return;
     };
-    let asked = request
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .any(|value| value.as_bytes().windows(weak.len()).any(|window| window == weak.as_bytes()));
-    if asked {
+    let names = |line: &HeaderValue| {
+        line.as_bytes().windows(weak.len()).any(|window| window == weak.as_bytes())
+    };
+    if held.iter().any(names) {
         headers.insert(header::ETAG, weak);
     }
 }
@@ -210,7 +232,8 @@ mod tests {
         headers.insert(header::ETAG, HeaderValue::from_static("\"x\""));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let body = Bytes::from(vec![b'a'; size]);
-        let body = runtime.block_on(compress(request, status, &mut headers, body, None));
+        let body =
+            runtime.block_on(compress(&Asked::of(request), status, &mut headers, body, None));
         (headers, body)
     }
 
