@@ -73,7 +73,8 @@ impl Acceptor for TcpListener {
 
 /// Accepts until asked to stop, then waits for the connections that are left.
 pub(super) async fn serve<A: Acceptor>(acceptor: A, front: Arc<Front>) {
-    let permits = Arc::new(Semaphore::new(front.limits.connections));
+    let (connections, _) = front.limits.of(front.transport);
+    let permits = Arc::new(Semaphore::new(connections));
     let refusals = Arc::new(Semaphore::new(REFUSALS));
     let mut connections = JoinSet::new();
     let mut stopped = pin!(front.stop.clone().asked());
