@@ -1,4 +1,5 @@
-//! Blocking reads, few at once and with a deadline.
+//! Work that would keep other requests waiting, few at once and with a deadline: blocking
+//! reads, and answers that are large enough to take long.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,23 +14,43 @@ use super::problem::Problem;
 const PLACES: usize = 8;
 /// For waiting and reading together.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// Large answers that are rendered at the same time. They have places of their own, so that
+/// a dead file system keeps nobody from what is in memory.
+const RENDERINGS: usize = 2;
+/// Rows up to which an answer is rendered at once: less than a millisecond of work.
+const ROWS_AT_ONCE: usize = 1000;
 
 /// A bounded way to run what blocks.
 #[derive(Debug, Clone)]
 pub(super) struct Blocking {
     places: Arc<Semaphore>,
     deadline: Duration,
-}
-
-impl Default for Blocking {
-    fn default() -> Self {
-        Self::new(PLACES, DEADLINE)
-    }
+    /// Who does not answer when time is up.
+    source: &'static str,
 }
 
 impl Blocking {
-    fn new(places: usize, deadline: Duration) -> Self {
-        Self { places: Arc::new(Semaphore::new(places)), deadline }
+    /// For what reads a disk.
+    pub(super) fn reads() -> Self {
+        Self::new(PLACES, DEADLINE, "from the disk ")
+    }
+
+    /// For large answers.
+    pub(super) fn renderings() -> Self {
+        Self::new(RENDERINGS, DEADLINE, "")
+    }
+
+    fn new(places: usize, deadline: Duration, source: &'static str) -> Self {
+        Self { places: Arc::new(Semaphore::new(places)), deadline, source }
+    }
+
+    /// Runs `work` here if it is about a few rows only, else as [`Blocking::run`] does.
+    pub(super) async fn render<T: Send + 'static>(
+        &self,
+        rows: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        if rows <= ROWS_AT_ONCE { Ok(work()) } else { self.run(work).await }
     }
 
     /// Runs `work` on a thread that may block. When time is up the answer is a problem;
@@ -51,12 +72,12 @@ impl Blocking {
         match tokio::time::timeout(self.deadline, done).await {
             Ok(Some(result)) => Ok(result),
             Ok(None) => {
-                Err(Code::Internal
-                    .problem("a read failed in a way that it should not; see the log"))
+                Err(Code::Internal.problem("it failed in a way that it should not; see the log"))
             }
             Err(_) => Err(Code::Busy
                 .problem(format!(
-                    "no answer from the disk within {} s; try again",
+                    "no answer {}within {} s; try again",
+                    self.source,
                     self.deadline.as_secs()
                 ))
                 .retry_after(5)),
@@ -70,7 +91,7 @@ mod tests {
 
     #[tokio::test]
     async fn stuck_reads_give_busy_and_keep_their_places() {
-        let blocking = Blocking::new(1, Duration::from_millis(20));
+        let blocking = Blocking::new(1, Duration::from_millis(20), "");
         let (release, held) = std::sync::mpsc::channel::<()>();
         let stuck = blocking.run(move || held.recv()).await.expect_err("it is stuck");
         assert_eq!((stuck.code, stuck.retry_after), ("busy", Some(5)));
@@ -82,7 +103,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_a_problem() {
-        let problem = Blocking::default().run::<()>(|| panic!("as tests do")).await;
+        let problem = Blocking::reads().run::<()>(|| panic!("as tests do")).await;
         assert_eq!(problem.expect_err("it panicked").code, "internal");
     }
 }

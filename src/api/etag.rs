@@ -8,8 +8,8 @@ use super::http::{Body, Response};
 /// Hex digits in a tag: 128 bits of BLAKE3.
 const TAG_DIGITS: usize = 32;
 
-/// Gives a successful whole answer to a GET its strong tag, and turns it into a 304 where
-/// the client has these bytes already.
+/// Gives a successful whole answer to a GET its strong tag, unless it brings one along, and
+/// turns it into a 304 where the client has these bytes already.
 pub(super) fn conditional(
     method: &Method,
     request: &HeaderMap,
@@ -19,36 +19,40 @@ pub(super) fn conditional(
     if *method != Method::GET || response.status != StatusCode::OK {
         return response;
     }
-    let tag = tag(bytes);
-    let matches = if_none_match(request, &tag);
-    if let Ok(value) = HeaderValue::from_str(&tag) {
-        response.headers.insert(header::ETAG, value);
+    if !response.headers.contains_key(header::ETAG) {
+        response.headers.insert(header::ETAG, value(tag(bytes)));
     }
-    if matches {
+    if if_none_match(request, response.headers[header::ETAG].as_bytes()) {
         response.status = StatusCode::NOT_MODIFIED;
         response.headers.remove(header::CONTENT_TYPE);
         response.headers.remove(header::CONTENT_DISPOSITION);
         response.body = Body::Full(Bytes::new());
+        response.packed = None;
     }
     response
 }
 
 /// The strong tag of these bytes, quoted.
-fn tag(bytes: &[u8]) -> String {
-    let mut hex = blake3::hash(bytes).to_hex().to_string();
-    hex.truncate(TAG_DIGITS);
-    format!("\"{hex}\"")
+pub(super) fn tag(bytes: &[u8]) -> Bytes {
+    let hex = blake3::hash(bytes).to_hex();
+    format!("\"{}\"", &hex[..TAG_DIGITS]).into()
+}
+
+/// A tag as a header's value, which shares its bytes.
+pub(super) fn value(tag: Bytes) -> HeaderValue {
+    HeaderValue::from_maybe_shared(tag)
+        .expect("a tag is made of hex digits and quotes, which every header may have")
 }
 
 /// Does `If-None-Match` name the tag? By weak comparison, as GET has it: a tag that a
 /// transport weakened when it compressed the answer still names the same bytes.
-fn if_none_match(request: &HeaderMap, tag: &str) -> bool {
+fn if_none_match(request: &HeaderMap, tag: &[u8]) -> bool {
     request.get_all(header::IF_NONE_MATCH).iter().any(|line| {
         let Ok(line) = line.to_str() else { return false };
         // Our tags have no comma, so cutting a foreign one in two changes nothing.
         line.split(',')
             .map(str::trim)
-            .any(|item| item == "*" || item.strip_prefix("W/").unwrap_or(item) == tag)
+            .any(|item| item == "*" || item.strip_prefix("W/").unwrap_or(item).as_bytes() == tag)
     })
 }
 

@@ -4,32 +4,38 @@
 //! 1. The backlog is read to its end. This waits for the reader, and for nobody else.
 //! 2. Only when the reader has that is the live feed followed, and the backlog is read once more: what became
 //!    durable meanwhile is in the log, in the feed, or in both; ids tell.
-//! 3. From then on everything comes from the feed, and nothing waits: where a reader is too
-//!    slow the stream ends with a notice of where to go on. One place in the queue is kept
-//!    for that notice.
+//! 3. From then on everything comes from the feed. This waits for the reader too, and the
+//!    feed for nobody: where a reader is too slow the feed cuts it off, and the stream ends
+//!    with a notice of where to go on. One place in the queue is kept for that notice.
+//!
+//! However many follow, the bytes of an event are made once and shared.
 //!
 //! The stream ends when its receiver is dropped.
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::json;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, sleep_until};
 
-use super::backlog::{Backlog, Line};
+use super::backlog::Backlog;
 use super::blocking::Blocking;
 use super::ports::EventLogs;
 use super::resource::events::followed;
-use crate::daemon::feed::FeedItem;
+use crate::daemon::feed::{FeedItem, SharedEvent};
 use crate::daemon::handle::DaemonHandle;
 use crate::dossier::Timestamp;
 use crate::dossier::event::EventType;
 
 /// Events that may wait for the reader, without the place for the last notice.
 pub(super) const STREAM_QUEUE: usize = 256;
+
+/// Events that are taken from the feed at once.
+const AT_ONCE: usize = 64;
 
 /// How events look on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,14 +54,23 @@ impl Form {
         }
     }
 
-    fn event(self, line: &Line) -> Bytes {
-        let (id, kind) = (&line.event_id, line.event_type.as_str());
-        let head = match self {
-            Self::Lines => String::new(),
-            Self::EventStream => format!("id: {id}\nevent: {kind}\ndata: "),
+    fn event(self, id: &str, kind: EventType, json: &[u8]) -> Bytes {
+        match self {
+            Self::Lines => [json, b"\n"].concat().into(),
+            Self::EventStream => {
+                let head = format!("id: {id}\nevent: {}\ndata: ", kind.as_str());
+                [head.as_bytes(), json, b"\n\n"].concat().into()
+            }
+        }
+    }
+
+    /// The same for all followers of a form.
+    fn shared(self, event: &SharedEvent) -> Bytes {
+        let kept = match self {
+            Self::Lines => &event.as_line,
+            Self::EventStream => &event.as_event_stream,
         };
-        let end = if self == Self::Lines { "\n" } else { "\n\n" };
-        [head.as_bytes(), &line.json, end.as_bytes()].concat().into()
+        kept.get_or_init(|| self.event(&event.event_id, event.event_type, &event.line)).clone()
     }
 
     fn heartbeat(self, at: Timestamp) -> Bytes {
@@ -136,7 +151,7 @@ impl Follower {
         backlog: Backlog,
     ) -> Result<(mpsc::Receiver<FeedItem>, HashSet<String>), End> {
         let (mut backlog, _) = self.give_all(out, backlog).await?;
-        // A long backlog that is still on its way would make the first event overflow.
+        // A long backlog that is still on its way would make the first events wait.
         drop(out.reserve_many(STREAM_QUEUE).await.map_err(|_| End::Gone)?);
         let live = self.handle.feed().follow(self.only.clone());
         backlog.extend(followed(&self.handle.view(), self.only.as_deref()));
@@ -163,12 +178,9 @@ impl Follower {
                 return Ok((backlog, given));
             }
             for line in page {
-                if self.wants(&line) {
-                    // Two places: one for the event, one that stays free for the notice.
-                    let mut places = out.reserve_many(2).await.map_err(|_| End::Gone)?;
-                    if let Some(place) = places.next() {
-                        place.send(self.form.event(&line));
-                    }
+                if self.wants(line.event_type) {
+                    let chunk = self.form.event(&line.event_id, line.event_type, &line.json);
+                    give(out, chunk).await?;
                 }
                 self.seen = Some(line.event_id.clone());
                 given.insert(line.event_id);
@@ -182,39 +194,74 @@ impl Follower {
         mut live: mpsc::Receiver<FeedItem>,
         given: HashSet<String>,
     ) -> End {
-        let mut ticks = tokio::time::interval_at(Instant::now() + self.heartbeat, self.heartbeat);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut quiet_since = Instant::now();
+        // Set anew only when it goes off: events come faster than heartbeats.
+        let mut alarm = pin!(sleep_until(quiet_since + self.heartbeat));
+        let mut items = Vec::new();
         loop {
             tokio::select! {
                 () = out.closed() => return End::Gone,
-                item = live.recv() => match item {
-                    Some(FeedItem::Event(event)) if given.contains(&event.event_id) => {}
-                    Some(FeedItem::Event(event)) => {
-                        let (event_id, event_type) = (event.event_id, event.event_type);
-                        let line = Line { event_id, event_type, json: event.line };
-                        if self.wants(&line) && !give(out, self.form.event(&line)) {
-                            return End::Lagged;
-                        }
-                        self.seen = Some(line.event_id);
-                        ticks.reset();
+                received = live.recv_many(&mut items, AT_ONCE) => {
+                    if received == 0 {
+                        return End::Lagged;
                     }
-                    Some(FeedItem::Lagged { .. }) | None => return End::Lagged,
-                },
-                _ = ticks.tick() => {
-                    // A reader that leaves a full queue alone gets its notice with the
-                    // next event.
-                    give(out, self.form.heartbeat((self.clock)()));
+                    for item in items.drain(..) {
+                        match self.pass_on(out, item, &given).await {
+                            Ok(true) => quiet_since = Instant::now(),
+                            Ok(false) => {}
+                            Err(end) => return end,
+                        }
+                    }
+                }
+                () = &mut alarm => {
+                    let now = Instant::now();
+                    if now >= quiet_since + self.heartbeat {
+                        // A reader that leaves a full queue alone needs no sign of life.
+                        if out.capacity() > 1 {
+                            let _ = out.try_send(self.form.heartbeat((self.clock)()));
+                        }
+                        quiet_since = now;
+                    }
+                    alarm.as_mut().reset(quiet_since + self.heartbeat);
                 }
             }
         }
     }
 
-    fn wants(&self, line: &Line) -> bool {
-        self.types.is_empty() || self.types.contains(&line.event_type)
+    /// Gives an event to the reader, if the reader wants it and does not have it.
+    async fn pass_on(
+        &mut self,
+        out: &mpsc::Sender<Bytes>,
+        item: FeedItem,
+        given: &HashSet<String>,
+    ) -> Result<bool, End> {
+        let FeedItem::Event(event) = item else { return Err(End::Lagged) };
+        if given.contains(&event.event_id) {
+            return Ok(false);
+        }
+        let is_wanted = self.wants(event.event_type);
+        if is_wanted {
+            give(out, self.form.shared(&event)).await?;
+        }
+        self.seen.get_or_insert_default().clone_from(&event.event_id);
+        Ok(is_wanted)
+    }
+
+    fn wants(&self, kind: EventType) -> bool {
+        self.types.is_empty() || self.types.contains(&kind)
     }
 }
 
-/// Gives a chunk without waiting; false where only the place for the notice is left.
-fn give(out: &mpsc::Sender<Bytes>, chunk: Bytes) -> bool {
-    out.capacity() > 1 && out.try_send(chunk).is_ok()
+/// Gives a chunk as soon as there are two places: one for it, and one that stays free for
+/// the notice.
+async fn give(out: &mpsc::Sender<Bytes>, chunk: Bytes) -> Result<(), End> {
+    if out.capacity() > 1 {
+        // This task alone sends, so the place is still there.
+        return out.try_send(chunk).map_err(|_| End::Gone);
+    }
+    let mut places = out.reserve_many(2).await.map_err(|_| End::Gone)?;
+    if let Some(place) = places.next() {
+        place.send(chunk);
+    }
+    Ok(())
 }

@@ -5,9 +5,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+
+/// Headers that an answer has in most cases, the transport's included.
+const HEADERS: usize = 12;
 
 /// Who asks, as far as it changes an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +52,10 @@ pub enum Body {
     Stream(tokio::sync::mpsc::Receiver<Bytes>),
 }
 
+/// Where a transport keeps the compressed form of a body that is served again and again;
+/// `None` where it would not be smaller.
+pub type Packed = Arc<OnceLock<Option<Bytes>>>;
+
 /// A response, before transport-wide headers are added.
 #[derive(Debug)]
 pub struct Response {
@@ -57,14 +65,17 @@ pub struct Response {
     pub headers: HeaderMap,
     /// The body.
     pub body: Body,
+    /// The place for the compressed form of this very body, where it is kept.
+    pub packed: Option<Packed>,
 }
 
 impl Response {
     /// A response with all its bytes and their media type.
     pub fn full(status: StatusCode, media_type: &'static str, body: impl Into<Bytes>) -> Self {
-        let mut headers = HeaderMap::new();
+        // Room for what is still to come: a tag, and the headers of the transport.
+        let mut headers = HeaderMap::with_capacity(HEADERS);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-        Self { status, headers, body: Body::Full(body.into()) }
+        Self { status, headers, body: Body::Full(body.into()), packed: None }
     }
 
     /// The same response with one more header.

@@ -44,7 +44,20 @@ pub struct Route {
     pub access: Access,
     /// Parameters that it takes.
     pub query: &'static [&'static str],
+    /// Has the template an open segment?
+    open: bool,
     handler: Handler,
+}
+
+const fn has_open_segment(template: &str) -> bool {
+    let (bytes, mut at) = (template.as_bytes(), 0);
+    while at < bytes.len() {
+        if bytes[at] == b'{' {
+            return true;
+        }
+        at += 1;
+    }
+    false
 }
 
 macro_rules! routes {
@@ -54,6 +67,7 @@ macro_rules! routes {
             template: $template,
             access: Access::$access,
             query: &[$($query),*],
+            open: has_open_segment($template),
             handler: |api, call| Box::pin($handler(api, call)),
         }),*]
     };
@@ -111,6 +125,9 @@ impl Route {
 
     /// The raw open segment where the path fits the template.
     fn fit<'p>(&self, path: &'p str) -> Option<&'p str> {
+        if !self.open {
+            return (path == self.template).then_some("");
+        }
         let mut open = "";
         let mut parts = path.split('/');
         for wanted in self.template.split('/') {

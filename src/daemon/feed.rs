@@ -1,17 +1,26 @@
 //! The live feed: events as they become durable, to any number of followers.
 //!
 //! A publisher never waits. A follower that is too slow is cut off and told from where
-//! it can resume; the log has everything.
+//! it can resume; the log has everything. What is published at once (all events of one scan,
+//! which can be thousands) a follower gets as a whole if it was not behind before, since no
+//! reader could keep up with a burst while it happens.
+//!
+//! Invariant: however many follow, an event is in memory once.
 
-use std::sync::Mutex;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use crate::dossier::event::EventType;
 
-/// Events that a follower may be behind before it is cut off.
+/// Events that a follower may be behind when more come; else it is cut off.
 pub const FOLLOWER_QUEUE: usize = 256;
+
+/// Events of one burst that a follower is given, a few megabytes; beyond it is cut off as
+/// well, so that nothing that is stuck holds more.
+pub const FOLLOWER_BURST: usize = 4096;
 
 /// One durable event.
 #[derive(Debug, Clone)]
@@ -26,11 +35,37 @@ pub struct LoggedEvent {
     pub line: Bytes,
 }
 
+/// An event on its way to its followers, with the forms that they give to their readers,
+/// each made by the first who needs it.
+#[derive(Debug)]
+pub struct SharedEvent {
+    event: LoggedEvent,
+    /// As a line.
+    pub as_line: OnceLock<Bytes>,
+    /// As a Server-Sent Event.
+    pub as_event_stream: OnceLock<Bytes>,
+}
+
+impl SharedEvent {
+    /// An event that nobody has given to a reader yet.
+    pub fn new(event: LoggedEvent) -> Self {
+        Self { event, as_line: OnceLock::new(), as_event_stream: OnceLock::new() }
+    }
+}
+
+impl Deref for SharedEvent {
+    type Target = LoggedEvent;
+
+    fn deref(&self) -> &LoggedEvent {
+        &self.event
+    }
+}
+
 /// What a follower receives.
 #[derive(Debug, Clone)]
 pub enum FeedItem {
     /// An event.
-    Event(LoggedEvent),
+    Event(Arc<SharedEvent>),
     /// The follower was too slow and is cut off. Nothing follows.
     Lagged {
         /// The last event it was given, from which it can resume; `None` if it got none.
@@ -42,7 +77,8 @@ pub enum FeedItem {
 struct Follower {
     queue: mpsc::Sender<FeedItem>,
     feature: Option<String>,
-    last: Option<String>,
+    /// The last event it was given.
+    last: Option<Arc<SharedEvent>>,
 }
 
 /// All followers.
@@ -54,20 +90,32 @@ pub struct Feed {
 impl Feed {
     /// Follows all events from now on, or those of one feature.
     pub fn follow(&self, feature: Option<String>) -> mpsc::Receiver<FeedItem> {
-        // One place more than the limit is kept for the notice that ends a slow follower.
-        let (queue, receiver) = mpsc::channel(FOLLOWER_QUEUE + 1);
+        // Places cost nothing until they are taken. One more than the limits is kept for the
+        // notice that ends a slow follower.
+        let (queue, receiver) = mpsc::channel(FOLLOWER_QUEUE + FOLLOWER_BURST + 1);
         self.lock().push(Follower { queue, feature, last: None });
         receiver
     }
 
     /// Gives events to every follower that wants them, in order, without waiting.
     pub fn publish(&self, events: &[LoggedEvent]) {
-        self.lock().retain_mut(|follower| events.iter().all(|event| follower.give(event)));
+        let mut followers = self.lock();
+        if followers.is_empty() {
+            return;
+        }
+        let share = |event: &LoggedEvent| Arc::new(SharedEvent::new(event.clone()));
+        let events: Vec<_> = events.iter().map(share).collect();
+        followers.retain_mut(|follower| follower.give(&events));
     }
 
     /// How many follow.
     pub fn followers(&self) -> usize {
         self.lock().iter().filter(|f| !f.queue.is_closed()).count()
+    }
+
+    /// How many of them have not taken everything yet.
+    pub fn behind(&self) -> usize {
+        self.lock().iter().filter(|f| f.behind() > 0).count()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Follower>> {
@@ -77,19 +125,35 @@ impl Feed {
 }
 
 impl Follower {
-    /// Gives one event; false if the follower has gone or was cut off.
-    fn give(&mut self, event: &LoggedEvent) -> bool {
-        if self.feature.as_ref().is_some_and(|wanted| *wanted != event.feature) {
+    /// Events that it has not taken.
+    fn behind(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
+    /// Gives what is published at once; false if the follower has gone or was cut off.
+    fn give(&mut self, events: &[Arc<SharedEvent>]) -> bool {
+        let feature = self.feature.as_deref();
+        let mut wanted = events
+            .iter()
+            .filter(|event| feature.is_none_or(|feature| *feature == event.feature))
+            .peekable();
+        if wanted.peek().is_none() {
             return !self.queue.is_closed();
         }
-        if self.queue.capacity() <= 1 {
-            let notice = FeedItem::Lagged { resume_after: self.last.take() };
-            // If even the reserved place is taken the follower sees its queue end.
-            let _ = self.queue.try_send(notice);
-            return false;
+        let room = if self.behind() < FOLLOWER_QUEUE { FOLLOWER_BURST } else { 0 };
+        for event in wanted.by_ref().take(room) {
+            if self.queue.try_send(FeedItem::Event(Arc::clone(event))).is_err() {
+                return false;
+            }
+            self.last = Some(Arc::clone(event));
         }
-        self.last = Some(event.event_id.clone());
-        self.queue.try_send(FeedItem::Event(event.clone())).is_ok()
+        if wanted.peek().is_none() {
+            return true;
+        }
+        let resume_after = self.last.take().map(|event| event.event_id.clone());
+        // A place was kept for it; where the follower has gone nobody needs it.
+        let _ = self.queue.try_send(FeedItem::Lagged { resume_after });
+        false
     }
 }
 
@@ -123,12 +187,42 @@ mod tests {
         let mut last = None;
         let notice = loop {
             match slow.try_recv().expect("ends with a notice") {
-                FeedItem::Event(e) => last = Some(e.event_id),
+                FeedItem::Event(e) => last = Some(e.event_id.clone()),
                 FeedItem::Lagged { resume_after } => break resume_after,
             }
         };
         assert_eq!(notice, last);
         assert_eq!(feed.followers(), 1);
+    }
+
+    #[test]
+    fn a_burst_is_given_as_a_whole_to_those_who_keep_up() {
+        let burst = |from: usize, count| -> Vec<_> {
+            (from..from + count).map(|n| event(n, "f")).collect()
+        };
+        let received = |queue: &mut mpsc::Receiver<FeedItem>| {
+            let (mut count, mut cut) = (0, None);
+            while let Ok(item) = queue.try_recv() {
+                match item {
+                    FeedItem::Event(_) => count += 1,
+                    FeedItem::Lagged { resume_after } => cut = resume_after,
+                }
+            }
+            (count, cut)
+        };
+        let feed = Feed::default();
+        let (mut healthy, mut stalled) = (feed.follow(None), feed.follow(None));
+        feed.publish(&burst(0, FOLLOWER_BURST));
+        assert_eq!(received(&mut healthy), (FOLLOWER_BURST, None));
+        feed.publish(&burst(FOLLOWER_BURST, 1));
+        assert_eq!(received(&mut healthy), (1, None));
+        let last_of_the_burst = Some(format!("{:026}", FOLLOWER_BURST - 1));
+        assert_eq!(received(&mut stalled), (FOLLOWER_BURST, last_of_the_burst.clone()));
+        // More than anyone is given at once.
+        let mut healthy = feed.follow(None);
+        feed.publish(&burst(0, FOLLOWER_BURST + 1));
+        assert_eq!(received(&mut healthy), (FOLLOWER_BURST, last_of_the_burst));
+        assert_eq!(feed.followers(), 0);
     }
 
     #[test]

@@ -165,11 +165,22 @@ pub struct FeatureView {
 #[derive(Debug, Default)]
 pub struct Rendered {
     /// The overview.
-    pub overview: OnceLock<Bytes>,
+    pub overview: OnceLock<Document>,
     /// The unfiltered list of artifacts.
-    pub artifacts: OnceLock<Bytes>,
+    pub artifacts: OnceLock<Document>,
     /// The snapshot.
-    pub snapshot: OnceLock<Bytes>,
+    pub snapshot: OnceLock<Document>,
+}
+
+/// A serialised form, with what answering it again and again would compute anew.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// Their entity tag, quoted.
+    pub tag: Bytes,
+    /// Their compressed form, once someone has asked for it; `None` where it is not smaller.
+    pub packed: Arc<OnceLock<Option<Bytes>>>,
 }
 
 impl FeatureView {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderValue, header};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 
 use super::counters::add;
 use super::exchange::Front;
+use super::header_timer::HeaderTimer;
 use super::headers;
 use super::link::{Link, LinkFacts, close_gently};
 use super::refusal;
@@ -72,7 +73,8 @@ impl Acceptor for TcpListener {
 
 /// Accepts until asked to stop, then waits for the connections that are left.
 pub(super) async fn serve<A: Acceptor>(acceptor: A, front: Arc<Front>) {
-    let permits = Arc::new(Semaphore::new(front.limits.connections));
+    let (connections, _) = front.limits.of(front.transport);
+    let permits = Arc::new(Semaphore::new(connections));
     let refusals = Arc::new(Semaphore::new(REFUSALS));
     let mut connections = JoinSet::new();
     let mut stopped = pin!(front.stop.clone().asked());
@@ -147,7 +149,7 @@ where
     let mut connection = pin!(
         http1::Builder::new()
             // Without the timer the header time-out does nothing.
-            .timer(TokioTimer::new())
+            .timer(HeaderTimer::default())
             .header_read_timeout(limits.header_time)
             .max_buf_size(limits.header_bytes)
             .max_headers(limits.header_count)
@@ -180,7 +182,7 @@ async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
 
 /// The whole answer in bytes, since no request has been read that hyper could answer.
 fn one_too_many() -> Vec<u8> {
-    let Response { status, mut headers, body } = refusal::too_many_connections().response();
+    let Response { status, mut headers, body, .. } = refusal::too_many_connections().response();
     let body = if let Body::Full(bytes) = body { bytes } else { bytes::Bytes::new() };
     headers::apply(status, &mut headers);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));

@@ -5,6 +5,7 @@
 //! says `Vary: Accept-Encoding`; a 304 carries the tag that the 200 had.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -13,6 +14,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::sync::Semaphore;
 
 use super::headers::media_type;
+use crate::api::http::Packed;
 
 /// Answers up to this size are sent as they are.
 const LEAST_BYTES: usize = 1024;
@@ -21,26 +23,43 @@ const INLINE_BYTES: usize = 32 * 1024;
 /// Large answers that are compressed at the same time; others go out as they are.
 static LARGE: Semaphore = Semaphore::const_new(2);
 
-/// Compresses `body` where the request's headers allow it and sets the answer's headers.
+/// What a request's headers say of the form of the answer.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    gzip: bool,
+    /// The lines of `If-None-Match`.
+    held: Vec<HeaderValue>,
+}
+
+impl Asked {
+    pub(super) fn of(request: &HeaderMap) -> Self {
+        let held = request.get_all(header::IF_NONE_MATCH).iter().cloned().collect();
+        Self { gzip: accepts_gzip(request), held }
+    }
+}
+
+/// Compresses `body` where the request allows it and sets the answer's headers.
 pub(super) async fn compress(
-    request: &HeaderMap,
+    asked: &Asked,
     status: StatusCode,
     headers: &mut HeaderMap,
     body: Bytes,
+    packed: Option<Packed>,
 ) -> Bytes {
     if status == StatusCode::NOT_MODIFIED {
         vary(headers);
-        match_weak_tag(request, headers);
+        match_weak_tag(&asked.held, headers);
         return body;
     }
     if !is_compressible(headers) || headers.contains_key(header::CONTENT_ENCODING) {
         return body;
     }
     vary(headers);
-    if body.len() <= LEAST_BYTES || !accepts_gzip(request) {
+    if body.len() <= LEAST_BYTES || !asked.gzip {
         return body;
     }
-    let Some(small) = gzip_where_it_fits(body.clone()).await else {
+    let packed = packed.unwrap_or_default();
+    let Some(small) = small_form(body.clone(), &packed).await else {
         return body;
     };
     headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -51,25 +70,35 @@ pub(super) async fn compress(
 }
 
 /// `None` when it would not get smaller, or too many large answers are being compressed.
-async fn gzip_where_it_fits(body: Bytes) -> Option<Bytes> {
-    let whole = body.len();
-    let small = if whole <= INLINE_BYTES {
-        gzip(&body)
-    } else {
-        let _permit = LARGE.try_acquire().ok()?;
-        tokio::task::spawn_blocking(move || gzip(&body)).await.ok()?
-    };
-    small.filter(|small| small.len() < whole)
+/// What comes out is kept in `packed`, and taken from there.
+async fn small_form(body: Bytes, packed: &Packed) -> Option<Bytes> {
+    if let Some(known) = packed.get() {
+        return known.clone();
+    }
+    if body.len() <= INLINE_BYTES {
+        return packed.get_or_init(|| gzip(&body)).clone();
+    }
+    let _permit = LARGE.try_acquire().ok()?;
+    let packed = Arc::clone(packed);
+    let work = move || packed.get_or_init(|| gzip(&body)).clone();
+    tokio::task::spawn_blocking(work).await.ok()?
 }
 
+/// `None` when it would not get smaller.
 fn gzip(body: &[u8]) -> Option<Bytes> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(body).ok()?;
-    encoder.finish().ok().map(Bytes::from)
+    let small = encoder.finish().ok()?;
+    (small.len() < body.len()).then(|| small.into())
 }
 
 fn is_compressible(headers: &HeaderMap) -> bool {
     media_type(headers).is_some_and(|kind| {
+        if kind == "application/json" {
+            // Nearly all answers.
+            return true;
+        }
+        let kind = kind.to_ascii_lowercase();
         kind.starts_with("text/")
             || kind.ends_with("+json")
             || kind.ends_with("+xml")
@@ -87,11 +116,14 @@ fn accepts_gzip(request: &HeaderMap) -> bool {
         for item in line.to_str().unwrap_or_default().split(',') {
             let (coding, weight) = item.split_once(';').unwrap_or((item, "q=1"));
             let weight = quality(weight);
-            match coding.trim().to_ascii_lowercase().as_str() {
-                "gzip" | "x-gzip" => gzip = Some(weight),
-                "identity" => identity = Some(weight),
-                "*" => any = Some(weight),
-                _ => {}
+            let coding = coding.trim();
+            let is = |name: &str| coding.eq_ignore_ascii_case(name);
+            if is("gzip") || is("x-gzip") {
+                gzip = Some(weight);
+            } else if is("identity") {
+                identity = Some(weight);
+            } else if coding == "*" {
+                any = Some(weight);
             }
         }
     }
@@ -129,15 +161,14 @@ fn vary(headers: &mut HeaderMap) {
 
 /// A client that holds the compressed answer knows the weak form of its tag; a cache only
 /// refreshes what it holds if the 304 says the same.
-fn match_weak_tag(request: &HeaderMap, headers: &mut HeaderMap) {
+fn match_weak_tag(held: &[HeaderValue], headers: &mut HeaderMap) {
     let Some(weak) = headers.get(header::ETAG).and_then(weakened) else {
         return;
     };
-    let asked = request
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .any(|value| value.as_bytes().windows(weak.len()).any(|window| window == weak.as_bytes()));
-    if asked {
+    let names = |line: &HeaderValue| {
+        line.as_bytes().windows(weak.len()).any(|window| window == weak.as_bytes())
+    };
+    if held.iter().any(names) {
         headers.insert(header::ETAG, weak);
     }
 }
@@ -201,7 +232,8 @@ mod tests {
         headers.insert(header::ETAG, HeaderValue::from_static("\"x\""));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let body = Bytes::from(vec![b'a'; size]);
-        let body = runtime.block_on(compress(request, status, &mut headers, body));
+        let body =
+            runtime.block_on(compress(&Asked::of(request), status, &mut headers, body, None));
         (headers, body)
     }
 

@@ -22,7 +22,7 @@ use hyper::body::{Body as _, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::body::OutBody;
-use super::compress::compress;
+use super::compress::{Asked, compress};
 use super::counters::{Counters, add};
 use super::guard::{self, GuardConfig, Transport};
 use super::headers;
@@ -44,6 +44,15 @@ pub(super) struct Front {
     pub(super) stop: Stop,
 }
 
+/// What a request wants of the answer's form.
+struct Wanted {
+    /// The headers alone.
+    head: bool,
+    form: Asked,
+    /// Its connection ends with it.
+    last: bool,
+}
+
 /// An answer, with what counts it: each stream has a permit.
 struct Reply {
     response: Response,
@@ -63,36 +72,44 @@ impl Front {
         facts: Arc<LinkFacts>,
         request: hyper::Request<Incoming>,
     ) -> Result<hyper::Response<OutBody>, Infallible> {
-        let started = Instant::now();
+        // Logging costs nothing where nobody listens.
+        let started = tracing::enabled!(tracing::Level::DEBUG).then(Instant::now);
         facts.used.store(true, Ordering::Relaxed);
         let (parts, body) = request.into_parts();
         // Until its end has been read.
         facts.body_unread.store(!body.is_end_stream(), Ordering::Relaxed);
-        let reply = match unpanicked(self.reply(&facts, &parts, body)).await {
+        let (method, path_bytes) = (parts.method.clone(), parts.uri.path().len());
+        let wanted = Wanted {
+            head: method == Method::HEAD,
+            form: Asked::of(&parts.headers),
+            // What follows such a request can't be trusted to be one of its own.
+            last: parts.headers.contains_key(header::TRANSFER_ENCODING),
+        };
+        let reply = match unpanicked(self.reply(&facts, parts, body)).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(problem)) => problem.into(),
             Err(panic) => self.panicked(&*panic).into(),
         };
-        let closes = facts.body_unread.load(Ordering::Relaxed)
-            // What follows such a request can't be trusted to be one of its own.
-            || parts.headers.contains_key(header::TRANSFER_ENCODING);
-        let response = self.finish(&parts, reply, closes).await;
+        let closes = wanted.last || facts.body_unread.load(Ordering::Relaxed);
+        let response = self.finish(&wanted, reply, closes).await;
         add(&self.counters.requests);
-        tracing::debug!(
-            transport = self.transport.name(),
-            method = %parts.method,
-            path_bytes = parts.uri.path().len(),
-            status = response.status().as_u16(),
-            micros = started.elapsed().as_micros() as u64,
-            "request"
-        );
+        if let Some(started) = started {
+            tracing::debug!(
+                transport = self.transport.name(),
+                %method,
+                path_bytes,
+                status = response.status().as_u16(),
+                micros = started.elapsed().as_micros() as u64,
+                "request"
+            );
+        }
         Ok(response)
     }
 
     async fn reply(
         &self,
         facts: &LinkFacts,
-        parts: &Parts,
+        parts: Parts,
         body: Incoming,
     ) -> Result<Reply, Problem> {
         if facts.ambiguous_length.load(Ordering::Relaxed)
@@ -105,23 +122,30 @@ impl Front {
             &Method::HEAD => Method::GET,
             method => method.clone(),
         };
-        let peer = self.admit(parts, &method)?;
-        let body = self.read_body(body).await?;
+        let peer = self.admit(&parts, &method)?;
+        let body = if body.is_end_stream() { Bytes::new() } else { self.read_body(body).await? };
         facts.body_unread.store(false, Ordering::Relaxed);
         let path = parts.uri.path().to_owned();
         let query = parts.uri.query().unwrap_or_default().to_owned();
         let announced = self.service.is_stream(&method, &path, &query);
         let mut permit = if announced { Some(self.stream_permit()?) } else { None };
-        let headers = parts.headers.clone();
-        let request = Request { method, path, query, headers, body, peer };
-        let answer = self.service.answer(request);
-        let response = tokio::time::timeout(self.limits.handler_time, answer)
-            .await
-            .map_err(|_| refusal::handler_too_slow())?;
+        let request = Request { method, path, query, headers: parts.headers, body, peer };
+        let response = self.answer(request).await?;
         if permit.is_none() && matches!(response.body, Body::Stream(_)) {
             permit = Some(self.stream_permit()?);
         }
         Ok(Reply { response, permit })
+    }
+
+    async fn answer(&self, request: Request) -> Result<Response, Problem> {
+        let mut answer = self.service.answer(request);
+        // Most answers are there at once, and need no timer.
+        let at_once = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await;
+        if let Poll::Ready(response) = at_once {
+            return Ok(response);
+        }
+        let limited = tokio::time::timeout(self.limits.handler_time, answer);
+        limited.await.map_err(|_| refusal::handler_too_slow())
     }
 
     fn admit(&self, parts: &Parts, method: &Method) -> Result<Peer, Problem> {
@@ -168,15 +192,20 @@ impl Front {
     }
 
     /// Turns a reply into hyper's response.
-    async fn finish(&self, parts: &Parts, reply: Reply, closes: bool) -> hyper::Response<OutBody> {
-        let Response { status, mut headers, body } = reply.response;
+    async fn finish(
+        &self,
+        wanted: &Wanted,
+        reply: Reply,
+        closes: bool,
+    ) -> hyper::Response<OutBody> {
+        let Response { status, mut headers, body, packed } = reply.response;
         let body = match (body, reply.permit) {
             (Body::Full(bytes), _) => {
-                let bytes = compress(&parts.headers, status, &mut headers, bytes).await;
-                self.full_body(parts, status, &mut headers, bytes)
+                let bytes = compress(&wanted.form, status, &mut headers, bytes, packed).await;
+                full_body(wanted.head, status, &mut headers, bytes)
             }
             // Only the headers were asked for: the producer is told so at once.
-            (Body::Stream(_), _) if parts.method == Method::HEAD => OutBody::Full(Bytes::new()),
+            (Body::Stream(_), _) if wanted.head => OutBody::Full(Bytes::new()),
             (Body::Stream(chunks), permit) => OutBody::stream(chunks, self.stop.clone(), permit),
         };
         headers::apply(status, &mut headers);
@@ -188,23 +217,17 @@ impl Front {
         *response.headers_mut() = headers;
         response
     }
+}
 
-    fn full_body(
-        &self,
-        parts: &Parts,
-        status: StatusCode,
-        headers: &mut HeaderMap,
-        bytes: Bytes,
-    ) -> OutBody {
-        // hyper knows the length of what is sent; a HEAD's answer has to say it itself.
-        headers.remove(header::CONTENT_LENGTH);
-        let has_body = !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        if parts.method == Method::HEAD && has_body {
-            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-            return OutBody::Full(Bytes::new());
-        }
-        OutBody::Full(bytes)
+fn full_body(head: bool, status: StatusCode, headers: &mut HeaderMap, bytes: Bytes) -> OutBody {
+    // hyper knows the length of what is sent; a HEAD's answer has to say it itself.
+    headers.remove(header::CONTENT_LENGTH);
+    let has_body = !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if head && has_body {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+        return OutBody::Full(Bytes::new());
     }
+    OutBody::Full(bytes)
 }
 
 /// Runs a future and catches its panic.

@@ -63,14 +63,20 @@ impl LengthScan {
             self.state = State::Ended;
             return &[];
         }
-        self.line.extend_from_slice(part);
         let Some(end) = end else {
+            self.line.extend_from_slice(part);
             return &[];
         };
-        let mut line = std::mem::take(&mut self.line);
-        self.end_line(line.strip_suffix(b"\r").unwrap_or(&line));
-        line.clear();
-        self.line = line;
+        if self.line.is_empty() {
+            // Lines mostly come whole.
+            self.end_line(part.strip_suffix(b"\r").unwrap_or(part));
+        } else {
+            let mut line = std::mem::take(&mut self.line);
+            line.extend_from_slice(part);
+            self.end_line(line.strip_suffix(b"\r").unwrap_or(&line));
+            line.clear();
+            self.line = line;
+        }
         &bytes[end + 1..]
     }
 

@@ -45,14 +45,14 @@ pub(super) fn apply(status: StatusCode, headers: &mut HeaderMap) {
     }
 }
 
-/// The media type without parameters, in lower case.
-pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
+/// The media type without parameters, in whatever case it was given.
+pub(super) fn media_type(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+    Some(value.split(';').next().unwrap_or_default().trim())
 }
 
 fn is_html(headers: &HeaderMap) -> bool {
-    media_type(headers).as_deref() == Some("text/html")
+    media_type(headers).is_some_and(|kind| kind.eq_ignore_ascii_case("text/html"))
 }
 
 #[cfg(test)]

@@ -6,18 +6,25 @@
 use std::time::Duration;
 
 use super::error::ServerError;
+use super::guard::Transport;
 
 /// hyper needs room for a head of this size at least.
 const LEAST_HEADER_BYTES: usize = 8 * 1024;
 
 /// The limits of the server. Each transport has its own connections and streams, so that
-/// TCP can't starve the command line.
+/// TCP can't starve the command line. The Unix socket, where only the user's own processes
+/// and root get in, has room for many followers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Open connections per transport.
+    /// Open connections over TCP.
     pub connections: usize,
-    /// Endless responses per transport.
+    /// Endless responses over TCP.
     pub streams: usize,
+    /// Open connections over the Unix socket.
+    pub local_connections: usize,
+    /// Endless responses over the Unix socket. Fewer than its connections, so that the
+    /// command line gets in whoever follows.
+    pub local_streams: usize,
     /// Bytes of a request's head, and of what is buffered per connection.
     pub header_bytes: usize,
     /// Header lines of a request.
@@ -43,6 +50,8 @@ impl Default for Limits {
         Self {
             connections: 64,
             streams: 16,
+            local_connections: 256,
+            local_streams: 224,
             header_bytes: 16 * 1024,
             header_count: 64,
             uri_bytes: 2 * 1024,
@@ -57,11 +66,21 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// How many connections and streams a transport has.
+    pub(super) fn of(&self, transport: Transport) -> (usize, usize) {
+        match transport {
+            Transport::Tcp => (self.connections, self.streams),
+            Transport::Unix => (self.local_connections, self.local_streams),
+        }
+    }
+
     /// Refuses a limit of zero, or above its default.
     pub(super) fn check(&self) -> Result<(), ServerError> {
         let most = Self::default();
         check("connections", self.connections, 1, most.connections)?;
         check("streams", self.streams, 1, most.streams)?;
+        check("local_connections", self.local_connections, 1, most.local_connections)?;
+        check("local_streams", self.local_streams, 1, most.local_streams)?;
         check("header_bytes", self.header_bytes, LEAST_HEADER_BYTES, most.header_bytes)?;
         check("header_count", self.header_count, 1, most.header_count)?;
         check("uri_bytes", self.uri_bytes, 1, most.uri_bytes)?;
@@ -97,11 +116,13 @@ mod tests {
     #[test]
     fn limits_go_down_only() {
         type Change = fn(&mut Limits);
-        let cases: [(&str, Change, bool); 8] = [
+        let cases: [(&str, Change, bool); 10] = [
             ("the defaults", |_| (), true),
             ("fewer connections", |limits| limits.connections = 2, true),
             ("less time", |limits| limits.body_time = Duration::from_millis(200), true),
             ("more connections", |limits| limits.connections = 65, false),
+            ("more followers", |limits| limits.local_streams = 225, false),
+            ("more local connections", |limits| limits.local_connections = 257, false),
             ("no streams", |limits| limits.streams = 0, false),
             ("a head hyper can't hold", |limits| limits.header_bytes = 8191, false),
             ("more time", |limits| limits.write_stall = Duration::from_secs(21), false),

@@ -105,7 +105,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Link<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        // An answer without a body is one slice, for which the plain call is cheaper.
+        let result = match slices {
+            [only] => Pin::new(&mut self.stream).poll_write(context, only),
+            _ => Pin::new(&mut self.stream).poll_write_vectored(context, slices),
+        };
         self.watch_stall(context, result)
     }
 

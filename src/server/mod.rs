@@ -21,6 +21,7 @@ mod error;
 mod exchange;
 mod framing;
 pub mod guard;
+mod header_timer;
 mod headers;
 pub mod host;
 mod limits;

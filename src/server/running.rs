@@ -129,13 +129,14 @@ fn front(
     service: &Arc<dyn Service>,
     stop: &Stop,
 ) -> Arc<Front> {
+    let (_, streams) = config.limits.of(transport);
     Arc::new(Front {
         transport,
         guard: guard.clone(),
         limits: config.limits.clone(),
         service: Arc::clone(service),
         counters: Arc::clone(&config.counters),
-        streams: Arc::new(Semaphore::new(config.limits.streams)),
+        streams: Arc::new(Semaphore::new(streams)),
         stop: stop.clone(),
     })
 }

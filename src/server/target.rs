@@ -4,6 +4,8 @@
 //! like one gets further. The path is decoded once, for this question only; the service gets
 //! it as it came.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 
 /// Why a path is refused, as the end of the sentence "the path …".
@@ -25,8 +27,9 @@ fn check_segment(raw: &str) -> Result<(), PathFault> {
     if !escapes_are_valid(raw) {
         return Err("has an invalid percent escape");
     }
-    let decoded: Vec<u8> = percent_decode_str(raw).collect();
-    match decoded.as_slice() {
+    // Allocates only where there is something to decode.
+    let decoded = Cow::from(percent_decode_str(raw));
+    match decoded.as_ref() {
         b"" => Err("has an empty segment"),
         b"." | b".." => Err("has a dot segment"),
         segment if segment.contains(&b'/') => Err("has an encoded slash"),
@@ -48,7 +51,7 @@ fn escapes_are_valid(text: &str) -> bool {
 pub(super) fn query_has_token(query: &str) -> bool {
     query.split(['&', ';']).any(|pair| {
         let name = pair.split('=').next().unwrap_or_default();
-        let name: Vec<u8> = percent_decode_str(name).collect();
+        let name = Cow::from(percent_decode_str(name));
         name.eq_ignore_ascii_case(b"token") || name.eq_ignore_ascii_case(b"access_token")
     })
 }

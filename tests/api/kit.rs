@@ -507,7 +507,7 @@ pub(crate) struct Answered {
 
 impl Answered {
     pub(crate) fn of(response: Response) -> Self {
-        let Response { status, headers, body } = response;
+        let Response { status, headers, body, .. } = response;
         match body {
             Body::Full(bytes) => Self { status, headers, bytes },
             Body::Stream(_) => panic!("a stream where a whole answer was expected"),

@@ -306,3 +306,51 @@ async fn a_reader_that_goes_away_is_forgotten() {
         tokio::task::yield_now().await;
     }
 }
+
+/// What one of many followers received, until it had `total` events or its stream ended.
+async fn received(mut stream: Receiver<Bytes>, total: usize) -> Vec<Bytes> {
+    let mut chunks = Vec::new();
+    while chunks.len() < total {
+        let chunk = tokio::time::timeout(Duration::from_secs(30), stream.recv());
+        match chunk.await.expect("something comes within 30 s") {
+            Some(chunk) => chunks.push(chunk),
+            None => break,
+        }
+    }
+    chunks
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_hundred_followers_one_stalls_and_the_others_get_all() {
+    let world = world();
+    let total = 1000;
+    let mut stalled = follow(&world, "").await;
+    let mut healthy = Vec::new();
+    for _ in 1..200 {
+        healthy.push(tokio::spawn(received(follow(&world, "").await, total)));
+    }
+    // What one scan finds is published at once, and more than any queue was made for.
+    let events: Vec<_> = (0..total).map(|n| event(n, "a", KINDS[0])).collect();
+    for burst in [&events[..700], &events[700..]] {
+        world.publish(burst);
+        let all_took = std::time::Instant::now() + Duration::from_secs(30);
+        while world.feed.behind() > 1 {
+            assert!(std::time::Instant::now() < all_took, "a healthy follower is behind");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    let wanted: Vec<Bytes> = events.iter().map(|e| [&e.line[..], b"\n"].concat().into()).collect();
+    let mut first: Option<Vec<Bytes>> = None;
+    for follower in healthy {
+        let chunks = follower.await.expect("no panic");
+        assert_eq!(chunks, wanted);
+        // Not equal bytes only, but the same ones: a follower more costs no copy.
+        let first = first.get_or_insert_with(|| chunks.clone());
+        assert!(first.iter().zip(&chunks).all(|(a, b)| a.as_ptr() == b.as_ptr()));
+    }
+    let given = ids(&mut stalled, 700).await;
+    assert_eq!(given, expected(0..700));
+    let notice = next(&mut stalled).await.expect("a notice comes before the end");
+    assert_eq!(notice, format!("{}\n", json!({"lagged": true, "resume_after": id(699)})));
+    assert_eq!(next(&mut stalled).await, None);
+}

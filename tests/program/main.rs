@@ -9,6 +9,8 @@ mod durability;
 #[cfg(unix)]
 mod features;
 #[cfg(unix)]
+mod followers;
+#[cfg(unix)]
 mod hostile;
 #[cfg(unix)]
 mod kit;

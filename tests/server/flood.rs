@@ -44,7 +44,7 @@ fn a_flood_over_tcp_leaves_the_socket_free() {
 
 #[test]
 fn a_request_that_is_turned_away_gets_its_503() {
-    let site = Site::with_limits(|limits| limits.connections = 1);
+    let site = Site::with_limits(|limits| limits.local_connections = 1);
     let mut inside = site.unix();
     assert_eq!(inside.ask(&head("GET", "/api/echo", &[])).status, 200);
     for _ in 0..20 {

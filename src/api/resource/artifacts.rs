@@ -14,7 +14,7 @@ use crate::api::code::quoted;
 use crate::api::http::Response;
 use crate::api::problem::Problem;
 use crate::api::query::{Query, bad_parameter};
-use crate::api::reply::{JSON, document, ok};
+use crate::api::reply::{JSON, document, kept, ok, shared};
 use crate::api::service::Api;
 use crate::daemon::view::{FeatureView, IgnoredEntry};
 use crate::dossier::ArtifactClass;
@@ -70,11 +70,19 @@ pub(in crate::api) async fn get(api: &Api, call: &Call) -> Result<Response, Prob
     }
     let feature = api.feature(call).await?;
     let plain = filters == Filters::default() && limit.is_none() && cursor.is_none();
-    let render = || page(&feature, &filters, limit.unwrap_or(MAX_ROWS), cursor.as_deref());
-    // The plain list is what almost everyone asks for.
-    let bytes =
-        if plain { feature.rendered.artifacts.get_or_init(render).clone() } else { render() };
-    Ok(Response::full(StatusCode::OK, JSON, bytes))
+    if let Some(known) = feature.rendered.artifacts.get().filter(|_| plain) {
+        // What almost everyone asks for.
+        return Ok(shared(known));
+    }
+    let rows = feature.dossier.artifacts.len();
+    let work = move || {
+        let render = || page(&feature, &filters, limit.unwrap_or(MAX_ROWS), cursor.as_deref());
+        if plain {
+            return shared(feature.rendered.artifacts.get_or_init(|| kept(render())));
+        }
+        Response::full(StatusCode::OK, JSON, render())
+    };
+    api.renderings.render(rows, work).await
 }
 
 fn page(feature: &FeatureView, filters: &Filters, limit: usize, after: Option<&str>) -> Bytes {

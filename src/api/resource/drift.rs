@@ -9,6 +9,7 @@ use crate::api::privacy::Privacy;
 use crate::api::problem::Problem;
 use crate::api::reply::ok;
 use crate::api::service::Api;
+use crate::daemon::view::FeatureView;
 use crate::dossier::drift::Drift;
 
 #[derive(Serialize)]
@@ -22,17 +23,22 @@ struct DriftDocument<'a> {
 
 pub(in crate::api) async fn get(api: &Api, call: &Call) -> Result<Response, Problem> {
     let feature = api.feature(call).await?;
-    let standing = Standing::of(&feature);
     let privacy = Privacy::of_feature(call.peer, &feature, &api.places);
-    Ok(ok(&DriftDocument {
+    let rows = feature.dossier.artifacts.len();
+    api.renderings.render(rows, move || render(&feature, &privacy)).await
+}
+
+fn render(feature: &FeatureView, privacy: &Privacy) -> Response {
+    let standing = Standing::of(feature);
+    ok(&DriftDocument {
         feature_slug: &feature.slug,
         feature_id: &feature.id,
         baseline_captured_at: feature.baseline.as_ref().map(|b| b.captured_at.as_str()),
         drift: Drift {
             parity_status: standing.parity,
             severity: standing.severity,
-            message: standing.message(&feature, &privacy),
+            message: standing.message(feature, privacy),
             ..feature.drift.as_ref().clone()
         },
-    }))
+    })
 }

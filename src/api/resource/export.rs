@@ -13,7 +13,7 @@ use crate::api::code::quoted;
 use crate::api::http::Response;
 use crate::api::problem::Problem;
 use crate::api::query::bad_parameter;
-use crate::api::reply::{JSON, document};
+use crate::api::reply::{document, kept, shared};
 use crate::api::service::Api;
 use crate::daemon::view::FeatureView;
 use crate::dossier::{Digest, Dossier, RelPath};
@@ -43,22 +43,40 @@ struct SubjectDigest {
 }
 
 pub(in crate::api) async fn get(api: &Api, call: &Call) -> Result<Response, Problem> {
-    let format = call.query.get("format").unwrap_or("json");
-    if !matches!(format, "json" | "sha256sums" | "in-toto") {
-        let detail = format!("format is {}; allowed are json, sha256sums, in-toto", quoted(format));
-        return Err(bad_parameter("format", detail));
-    }
-    let feature = api.feature(call).await?;
-    let (media_type, bytes) = match format {
-        // The names in the lines are bytes, so no character set is promised.
-        "sha256sums" => ("text/plain", sha256sums(&feature.dossier)),
-        "in-toto" => ("application/vnd.in-toto+json", in_toto(&feature)),
-        _ => {
-            let render = || Bytes::from(feature.snapshot().to_json());
-            (JSON, feature.rendered.snapshot.get_or_init(render).clone())
+    let format = match call.query.get("format").unwrap_or("json") {
+        "json" => Format::Json,
+        "sha256sums" => Format::Sha256sums,
+        "in-toto" => Format::InToto,
+        other => {
+            let detail =
+                format!("format is {}; allowed are json, sha256sums, in-toto", quoted(other));
+            return Err(bad_parameter("format", detail));
         }
     };
-    Ok(Response::full(StatusCode::OK, media_type, bytes))
+    let feature = api.feature(call).await?;
+    let rows = feature.dossier.artifacts.len();
+    api.renderings.render(rows, move || export(&feature, format)).await
+}
+
+/// What a snapshot can be exported as.
+#[derive(Debug, Clone, Copy)]
+enum Format {
+    Json,
+    Sha256sums,
+    InToto,
+}
+
+fn export(feature: &FeatureView, format: Format) -> Response {
+    let (media_type, bytes) = match format {
+        // The names in the lines are bytes, so no character set is promised.
+        Format::Sha256sums => ("text/plain", sha256sums(&feature.dossier)),
+        Format::InToto => ("application/vnd.in-toto+json", in_toto(feature)),
+        Format::Json => {
+            let render = || kept(feature.snapshot().to_json().into());
+            return shared(feature.rendered.snapshot.get_or_init(render));
+        }
+    };
+    Response::full(StatusCode::OK, media_type, bytes)
 }
 
 /// `<hex>  <path>` lines of what is present, by path bytes.

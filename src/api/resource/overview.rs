@@ -9,7 +9,7 @@ use crate::api::call::Call;
 use crate::api::http::{Peer, Response};
 use crate::api::privacy::Privacy;
 use crate::api::problem::Problem;
-use crate::api::reply::{JSON, document};
+use crate::api::reply::{JSON, document, kept, shared};
 use crate::api::service::Api;
 use crate::daemon::view::{FeatureView, StoreState, WatchState};
 use crate::dossier::LosslessPath;
@@ -89,14 +89,14 @@ pub(in crate::api) async fn get(api: &Api, call: &Call) -> Result<Response, Prob
 
 /// The answer with the overview of a feature.
 pub(in crate::api) fn respond(api: &Api, feature: &FeatureView, peer: Peer) -> Response {
-    let bytes = match peer {
-        Peer::Local => render(api, feature, peer),
+    match peer {
+        Peer::Local => Response::full(StatusCode::OK, JSON, render(api, feature, peer)),
         // Everyone else sees the same, and it is asked for often.
         Peer::Bearer | Peer::Anonymous => {
-            feature.rendered.overview.get_or_init(|| render(api, feature, Peer::Bearer)).clone()
+            let render = || kept(render(api, feature, Peer::Bearer));
+            shared(feature.rendered.overview.get_or_init(render))
         }
-    };
-    Response::full(StatusCode::OK, JSON, bytes)
+    }
 }
 
 fn render(api: &Api, feature: &FeatureView, peer: Peer) -> Bytes {
