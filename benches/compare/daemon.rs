@@ -17,6 +17,11 @@ use crate::usage;
 /// How long stopping may take; snapshots and caches of a large project are written then.
 const STOP: Duration = Duration::from_secs(120);
 
+/// A registration that takes longer has failed.
+const REGISTRATION: Duration = Duration::from_secs(300);
+/// A fresh read that takes longer has failed.
+const FRESH: Duration = Duration::from_secs(60);
+
 /// The directory that `DOSSIERD_HOME` names, and the program.
 pub(crate) struct Home {
     binary: PathBuf,
@@ -126,10 +131,34 @@ impl Daemon {
     }
 }
 
-/// Registers a directory; answered when its features are scanned.
-pub(crate) fn register(client: &mut Client, project: &Path) -> Outcome<Reply> {
+/// Registers a directory, and waits until its features are scanned: that is when it is
+/// answered, unless the daemon takes longer than any answer may.
+pub(crate) fn register(client: &mut Client, project: &Path) -> Outcome<()> {
     let body = json!({ "path": project.to_string_lossy() }).to_string();
-    client.post("/api/features", &body)?.fine()
+    let deadline = Instant::now() + REGISTRATION;
+    loop {
+        let reply = client.post("/api/features", &body)?;
+        if reply.status != 503 || Instant::now() > deadline {
+            reply.fine()?;
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    while !is_scanned(client)? {
+        if Instant::now() > deadline {
+            return failed(format!("not scanned within {REGISTRATION:?}"));
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    Ok(())
+}
+
+/// Have all features been scanned?
+fn is_scanned(client: &mut Client) -> Outcome<bool> {
+    let listing = client.get("/api/features", "")?.fine()?.json()?;
+    let features = listing["features"].as_array().map(Vec::as_slice).unwrap_or_default();
+    Ok(!features.is_empty()
+        && features.iter().all(|feature| feature["watch"]["state"] != "starting"))
 }
 
 /// What is compared of a feature: contents, and contents with names.
@@ -189,9 +218,15 @@ impl Watched {
     }
 
     /// Asks for what is there with everything that happened before; true if it is another
-    /// state.
+    /// state. Where the daemon says that it did not catch up in time it is asked again.
     pub(crate) fn has_changed_fresh(&mut self, client: &mut Client) -> Outcome<bool> {
-        let reply = client.get(&format!("{}&fresh=true", self.target), "")?.fine()?;
+        let deadline = Instant::now() + FRESH;
+        let reply = loop {
+            let reply = client.get(&format!("{}&fresh=true", self.target), "")?;
+            if reply.status != 504 || Instant::now() > deadline {
+                break reply.fine()?;
+            }
+        };
         let state = State::of(&reply.json()?)?;
         let changed = state != self.state;
         self.state = state;

@@ -88,7 +88,7 @@ impl Spread {
     }
 }
 
-/// The quotients of the values measured in the same round.
+/// The quotients of the values measured in the same round, `slack` taken off ours first.
 pub(crate) fn ratios(ours: &[f64], peers: &[f64], slack: f64) -> Vec<f64> {
-    ours.iter().zip(peers).map(|(ours, peer)| (ours - slack) / peer).collect()
+    ours.iter().zip(peers).map(|(ours, peer)| (ours - slack).max(0.0) / peer).collect()
 }

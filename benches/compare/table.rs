@@ -44,7 +44,7 @@ pub(crate) fn render(entries: &[Entry]) -> String {
 }
 
 fn cells(name: &str, line: &Line) -> [String; 8] {
-    let (peer, figure) = match &line.peer {
+    let (peer, its_figure) = match &line.peer {
         Some((peer, series)) => (peer.replace('|', "\\|"), figure(series)),
         None => ("–".to_owned(), "–".to_owned()),
     };
@@ -60,18 +60,13 @@ fn cells(name: &str, line: &Line) -> [String; 8] {
     [
         name.to_owned(),
         line.what.clone(),
-        figure_of(line),
+        figure(&line.ours),
         peer,
-        figure,
+        its_figure,
         ratio,
         line.limit(),
         holds.to_owned(),
     ]
-}
-
-/// The figure of a line without a peer has no ratio to show its spread.
-fn figure_of(line: &Line) -> String {
-    figure(&line.ours)
 }
 
 fn figure(series: &Series) -> String {

@@ -73,6 +73,9 @@ pub(super) fn small(stage: &Stage) -> Outcome<Vec<Line>> {
 }
 
 /// The time of a request with `fresh=true` that follows an edit at once, at 50,000.
+///
+/// An answer of 504, which says that two seconds were not enough, is asked for again; the
+/// time is that until the answer that has the edit.
 pub(super) fn fresh(stage: &Stage) -> Outcome<Vec<Line>> {
     let mut subject = Subject::new(stage, ONE_50_000)?;
     let mut times = Series::new(Unit::Seconds);
