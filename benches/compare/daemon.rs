@@ -37,10 +37,9 @@ pub(crate) struct Daemon {
 }
 
 impl Home {
-    /// An empty home below `scratch`.
-    pub(crate) fn new(binary: &Path, scratch: &Path) -> Outcome<Self> {
-        let dir = tempfile::Builder::new().prefix("home-").tempdir_in(scratch);
-        Ok(Self { binary: binary.to_path_buf(), dir: dir.at("cannot make a home in", scratch)? })
+    /// A home in an empty directory.
+    pub(crate) fn new(binary: &Path, dir: tempfile::TempDir) -> Self {
+        Self { binary: binary.to_path_buf(), dir }
     }
 
     /// Says something in `config.yaml`.

@@ -19,8 +19,8 @@ pub(crate) struct Options {
     /// How often dossierd and its peer are measured in turn.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) runs: u32,
-    /// Write the table to benches/RESULTS.md too.
-    #[arg(long)]
+    /// Write the table to benches/RESULTS.md too; for all rows of one run.
+    #[arg(long, conflicts_with = "rows")]
     pub(crate) write: bool,
     /// Do not fail because a peer or an input is missing.
     #[arg(long)]

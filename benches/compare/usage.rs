@@ -65,6 +65,21 @@ pub(crate) fn memory(pid: u32) -> Outcome<Memory> {
     })
 }
 
+/// Seconds that children of this process, and theirs, spent on processors, as far as they
+/// have ended; counted in ticks of 10 ms.
+pub(crate) fn children() -> Outcome<f64> {
+    const TICKS: f64 = 100.0;
+    let path = Path::new("/proc/self/stat");
+    let stat = read(path)?;
+    // Behind the name, which may hold anything; proc(5) numbers the fields from there as 3.
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let field = |number: usize| fields.split_whitespace().nth(number - 3)?.parse::<u32>().ok();
+    match (field(16), field(17)) {
+        (Some(user), Some(system)) => Ok((f64::from(user) + f64::from(system)) / TICKS),
+        _ => failed("the kernel does not tell what children used"),
+    }
+}
+
 /// Nanoseconds that the process has been on a processor.
 pub(crate) fn busy(pid: u32) -> Outcome<u64> {
     Ok(threads(pid)?.values().map(|thread| thread.busy).sum())

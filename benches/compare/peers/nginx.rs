@@ -52,13 +52,11 @@ http {{
 }
 
 impl Nginx {
-    /// Starts it on a free port.
-    pub(crate) fn start(scratch: &Path) -> Outcome<Self> {
+    /// Starts it on a free port, with its files in an empty directory.
+    pub(crate) fn start(dir: tempfile::TempDir) -> Outcome<Self> {
         if !has("nginx") {
             return Err(Fault::Missing("there is no nginx".to_owned()));
         }
-        let dir = tempfile::Builder::new().prefix("nginx-").tempdir_in(scratch);
-        let dir = dir.at("cannot make a directory in", scratch)?;
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let address = free.during("there is no free port")?.to_string();
         let file = dir.path().join("nginx.conf");

@@ -36,6 +36,6 @@ pub(super) fn register_many(stage: &Stage) -> Outcome<Vec<Line>> {
     ])?;
     project.forget_dossiers()?;
     let what = "registering 10,000 directories with a file each, until ready";
-    let peer = ("walk and read on two threads", peer);
-    Ok(vec![Line::beside(what, ours, peer, Limit::Times { at_most: 2.0, slack: 0.0 })])
+    let peer = ("walk and read on two threads", peer.wall);
+    Ok(vec![Line::beside(what, ours.wall, peer, Limit::Times { at_most: 2.0, slack: 0.0 })])
 }

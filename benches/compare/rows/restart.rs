@@ -34,11 +34,11 @@ pub(super) fn restart(stage: &Stage) -> Outcome<Vec<Line>> {
         Box::new(|| time(&mut peers::command("walk-stat", 1, &specs)?)),
         Box::new(|| time(&mut peers::command("walk-stat", 2, &specs)?)),
     ])?;
-    let (name, peer) = match one.spread().median < two.spread().median {
-        true => ("walk and stat on one thread", one),
-        false => ("walk and stat on two threads", two),
+    let (name, peer) = match one.wall.spread().median < two.wall.spread().median {
+        true => ("walk and stat on one thread", one.wall),
+        false => ("walk and stat on two threads", two.wall),
     };
     let what = "restart on an unchanged project of 10,000, process start to ready";
     let limit = Limit::Times { at_most: 2.0, slack: SLACK };
-    Ok(vec![Line::beside(what, ours, (name, peer), limit)])
+    Ok(vec![Line::beside(what, ours.wall, (name, peer), limit)])
 }

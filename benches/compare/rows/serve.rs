@@ -46,7 +46,7 @@ fn measure(stage: &Stage, name: &str, target: &str, conditional: bool) -> Outcom
     if !has("wrk") {
         return Err(Fault::Missing("there is no wrk".to_owned()));
     }
-    let nginx = Nginx::start(&stage.inputs)?;
+    let nginx = Nginx::start(stage.scratch()?)?;
     let (project, home) = (stage.project(ONE_1_000)?, stage.home()?);
     let (daemon, _) = home.start_with(&project.root)?;
     let token = format!("Authorization: Bearer {}", home.token()?);

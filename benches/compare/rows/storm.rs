@@ -61,8 +61,7 @@ fn measure(
     let mut lost = Series::new(Unit::Count);
     let (mut rewritten, mut dirs) = (0, 0);
     for _ in 0..stage.runs().min(MOST_RUNS) {
-        let scratch = tempfile::Builder::new().prefix("storm-").tempdir_in(&stage.inputs);
-        let scratch = scratch.at("cannot make a directory in", &stage.inputs)?;
+        let scratch = stage.scratch()?;
         let project = Project::scratch(scratch.path(), STORM)?;
         let home = stage.home()?;
         configure(&home)?;
