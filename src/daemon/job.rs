@@ -64,6 +64,9 @@ pub(super) struct FeatureWork {
     /// What the log says, with what is on its way there.
     pub ledger: Ledger,
     pub store: StoreState,
+    /// Bytes of the full scan that the active segment of the log begins with, as far as
+    /// the journal has said.
+    pub opening: u64,
     /// Has the index changed since the cache was written?
     pub cache_dirty: bool,
 }

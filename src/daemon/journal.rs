@@ -20,11 +20,16 @@ use super::order::{Order, Report};
 use super::sealing::Waiting;
 use super::sequence::EventIds;
 use super::snapshot_file::SnapshotFile;
+use crate::platform::memory;
 use crate::store::{EventLog, LamportClock, LogEvent, StoreError};
 
 /// First pause after a failed write; doubled up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// So many bytes written at once leave much memory free; it is given back so long after.
+const MUCH: usize = 512 * 1024;
+const QUIET: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 struct Line {
@@ -55,6 +60,8 @@ pub(super) struct Journal {
     lines: BTreeMap<String, Line>,
     pause: Option<(Instant, Duration)>,
     rotation_asked: BTreeSet<String>,
+    /// After much was written, when free memory is given back.
+    tidy_at: Option<Instant>,
 }
 
 impl Journal {
@@ -75,6 +82,7 @@ impl Journal {
             lines: BTreeMap::new(),
             pause: None,
             rotation_asked: BTreeSet::new(),
+            tidy_at: None,
         };
         std::thread::Builder::new().name("journal".into()).spawn(move || journal.run())
     }
@@ -90,6 +98,9 @@ impl Journal {
                 stop |= self.take(order);
             }
             self.write_all(stop);
+            if self.tidy_at.take_if(|at| *at <= Instant::now()).is_some() {
+                memory::give_back();
+            }
             if stop {
                 break;
             }
@@ -104,7 +115,8 @@ impl Journal {
         let retry = self.pause.map(|(at, _)| at);
         let snapshots = self.lines.values().filter_map(|line| line.snapshot.due());
         // While a pause is on, nothing is tried before it ends.
-        let Some(at) = retry.or_else(|| snapshots.min()) else {
+        let times = [retry.or_else(|| snapshots.min()), self.tidy_at];
+        let Some(at) = times.into_iter().flatten().min() else {
             return Some(self.orders.recv().unwrap_or(Order::Stop));
         };
         match self.orders.recv_deadline(at) {
@@ -219,7 +231,7 @@ impl Journal {
 
     fn write_log(&mut self, feature: &str, line: &mut Line) -> Result<(), StoreError> {
         if line.waiting.is_empty() && line.unsynced.is_empty() {
-            self.give_back(line);
+            self.give_back(feature, line);
             return Ok(());
         }
         let Some(mut log) = line.log.take() else {
@@ -262,6 +274,9 @@ impl Journal {
                 log.rotate()?;
                 self.rotation_asked.remove(feature);
             }
+            if piece.lines.len() > MUCH {
+                self.tidy_at = Some(Instant::now() + QUIET);
+            }
             let appended = log.append(&piece.lines)?;
             let before = if piece.full_begins { 0 } else { line.opening };
             line.opening = before + piece.full_bytes;
@@ -275,7 +290,7 @@ impl Journal {
             self.sync(log, &mut line.unsynced)?;
         }
         self.sync(log, &mut line.unsynced)?;
-        self.give_back(line);
+        self.give_back(feature, line);
         // A segment begins with everything: where that alone is large, it has to have grown
         // as much again, or each segment would be full at once.
         let has_grown = log.end().is_some_and(|end| end.offset >= 2 * line.opening);
@@ -316,10 +331,11 @@ impl Journal {
     }
 
     /// Tells the loop that everything it ordered for this feature is durable.
-    fn give_back(&self, line: &mut Line) {
+    fn give_back(&self, feature: &str, line: &mut Line) {
         if !line.lost && !line.tickets.is_empty() {
             let tickets = std::mem::take(&mut line.tickets);
-            (self.report)(Report::Durable { tickets });
+            let (feature, opening) = (feature.to_owned(), line.opening);
+            (self.report)(Report::Durable { feature, tickets, opening });
         }
     }
 }

@@ -28,8 +28,7 @@ pub(super) struct Loaded {
     pub last_event_id: Option<String>,
     /// The largest clock of the log.
     pub last_clock: u64,
-    /// Bytes of the full scan that its active segment begins with; 0 if they were not
-    /// counted.
+    /// Bytes of the full scan that its active segment begins with.
     pub opening: u64,
 }
 
@@ -101,7 +100,7 @@ pub(super) fn load(
     };
     let Written { ledger, last_event_id, last_clock, opening } = written;
     let loaded = Loaded { log, last_event_id, last_clock, opening };
-    (FeatureWork { survey, ledger, store, cache_dirty: true }, loaded)
+    (FeatureWork { survey, ledger, store, opening, cache_dirty: true }, loaded)
 }
 
 /// What a log says.
@@ -117,22 +116,20 @@ impl Written {
     /// By the checkpoint if it holds, else by reading the log.
     fn read(
         log: &EventLog,
-        checkpoint: Option<Checkpoint>,
+        checkpoint: Option<(Checkpoint, u64)>,
         resume: impl FnOnce(Checkpoint) -> Option<Ledger>,
     ) -> Result<Self, StoreError> {
-        if let Some(checkpoint) = checkpoint
+        if let Some((checkpoint, opening)) = checkpoint
             && let Some(last) = log.last_line()?
             && let Ok(last) = serde_json::from_slice::<RawEvent>(&last)
             && *checkpoint.last() == end_of(&last)
-            // A segment that may soon be closed has to be known in full.
-            && !log.wants_rotation()
             && let Some(ledger) = resume(checkpoint)
         {
             return Ok(Self {
                 ledger,
                 last_event_id: Some(last.event_id),
                 last_clock: last.lamport_clock,
-                opening: 0,
+                opening,
             });
         }
         let history = History::read(log.lines())?;
@@ -154,12 +151,12 @@ fn cache_name(whereabouts: &Whereabouts) -> OsString {
     format!("{}.idx", whereabouts.id).into()
 }
 
-/// The index cache, if there is a sound one, and the checkpoint that it carries. Anything
-/// else costs a full read, no more.
+/// The index cache, if there is a sound one, and what it carries: the checkpoint, and how
+/// many bytes the log's segment begins with. Anything else costs a full read, no more.
 fn read_cache(
     whereabouts: &Whereabouts,
     environment: &JobEnvironment,
-) -> (Option<IndexCache>, Option<Checkpoint>) {
+) -> (Option<IndexCache>, Option<(Checkpoint, u64)>) {
     let path = environment.home.index_cache_dir().join(cache_name(whereabouts));
     let bytes = document::read(&path, CACHE_LIMIT).ok().flatten();
     let Some(cache) = bytes.and_then(|bytes| IndexCache::from_bytes(&bytes)) else {
@@ -179,7 +176,8 @@ pub(super) fn save_cache(
         return;
     }
     let checkpoint = work.ledger.checkpoint();
-    let attached = checkpoint.and_then(|checkpoint| postcard::to_stdvec(&checkpoint).ok());
+    let attached = checkpoint.map(|checkpoint| (checkpoint, work.opening));
+    let attached = attached.and_then(|attached| postcard::to_stdvec(&attached).ok());
     let cache = work.survey.index.to_cache(attached.unwrap_or_default());
     let path = environment.home.index_cache_dir().join(cache_name(whereabouts));
     match cache.to_bytes() {

@@ -34,7 +34,12 @@ pub(super) enum Order {
 #[derive(Debug)]
 pub(super) enum Report {
     /// Everything up to these tickets is durable.
-    Durable { tickets: Vec<u64> },
+    Durable {
+        feature: String,
+        tickets: Vec<u64>,
+        /// Bytes of the full scan that its active segment begins with.
+        opening: u64,
+    },
     /// It could not be written; it is tried again.
     Failing { feature: String, tickets: Vec<u64>, message: String },
     /// What could not be written is written, log and snapshot.

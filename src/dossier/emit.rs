@@ -359,7 +359,7 @@ fn unreadable_hash(dossier: &Dossier) -> String {
     let mut lines = String::new();
     for (path, row) in dossier.noted.iter() {
         if let super::FileState::Faulty { reason, raw_sha256, .. } = &row.facts.state {
-            let raw = raw_sha256.map_or_else(String::new, |d| d.to_string());
+            let raw = raw_sha256.as_ref().map_or_else(String::new, |raw| raw.to_string());
             lines.push_str(&format!("{}\t{}\t{raw}\n", path.shown(), reason.as_str()));
         }
     }

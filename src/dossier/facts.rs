@@ -159,7 +159,7 @@ mod tests {
         assert!(!DiskFacts::new(&table).artifact_exists("../spec.md"));
         let state = FileState::Faulty {
             reason: ErrorReason::Unreadable,
-            detail: String::new(),
+            detail: "".into(),
             raw_sha256: None,
         };
         let indexed_at = Timestamp::from_micros(0);

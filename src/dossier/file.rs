@@ -55,9 +55,9 @@ pub enum FileState {
         reason: ErrorReason,
         /// For people: the byte offset, the system's error, the kind of special file.
         /// The same on every machine for the same cause; no absolute paths.
-        detail: String,
+        detail: Box<str>,
         /// SHA-256 of the bytes where they could be read (`InvalidFormat`).
-        raw_sha256: Option<Digest>,
+        raw_sha256: Option<Box<Digest>>,
     },
 }
 

@@ -201,8 +201,8 @@ fn artifact(
         FileState::Text { sha256, .. } => Presence::Present(*sha256),
         FileState::Faulty { reason, detail, raw_sha256 } => Presence::Absent(Box::new(Absence {
             reason: *reason,
-            detail: Some(detail.clone()),
-            raw_hash: *raw_sha256,
+            detail: Some(detail.to_string()),
+            raw_hash: raw_sha256.as_deref().copied(),
         })),
     };
     let required = manifest.is_some_and(|m| m.is_required(path));

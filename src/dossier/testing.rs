@@ -34,7 +34,7 @@ pub(crate) fn table(files: &[(&str, &str)]) -> FileTable {
             FileState::Faulty {
                 reason: ErrorReason::InvalidFormat,
                 detail: "invalid UTF-8 at byte 0".into(),
-                raw_sha256: Some(Digest::sha256("raw")),
+                raw_sha256: Some(Box::new(Digest::sha256("raw"))),
             }
         } else {
             FileState::Text {

@@ -79,8 +79,8 @@ impl CachedRow {
             }
             FileState::Faulty { reason, detail, raw_sha256 } => CachedState::Faulty {
                 reason: *reason,
-                detail: detail.clone(),
-                raw_sha256: *raw_sha256,
+                detail: detail.to_string(),
+                raw_sha256: raw_sha256.as_deref().copied(),
             },
         };
         Self {
@@ -102,6 +102,7 @@ impl CachedRow {
                 FileState::Text { sha256: Digest(sha256), extract }
             }
             CachedState::Faulty { reason, detail, raw_sha256 } => {
+                let (detail, raw_sha256) = (detail.into(), raw_sha256.map(Box::new));
                 FileState::Faulty { reason, detail, raw_sha256 }
             }
         };

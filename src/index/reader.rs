@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
             };
             let held_still = opened.key_now().is_ok_and(|after| after == opened.key);
             if held_still && judged.counted == opened.key.size {
-                let stat = StatRecord { key: opened.key, recorded_at };
+                let stat = StatRecord::new(opened.key, recorded_at);
                 let record = Some(FileRecord { stat, blake3: judged.blake3 });
                 let state = judged.state;
                 return ReadResult::Settled { state, size_bytes, record, look_again: false };
@@ -252,13 +252,13 @@ impl<'a> Reader<'a> {
 fn invalid(offset: u64, sha256: Digest) -> FileState {
     FileState::Faulty {
         reason: ErrorReason::InvalidFormat,
-        detail: format!("invalid UTF-8 at byte {offset}"),
-        raw_sha256: Some(sha256),
+        detail: format!("invalid UTF-8 at byte {offset}").into(),
+        raw_sha256: Some(Box::new(sha256)),
     }
 }
 
 /// A row for what cannot be read.
-pub(super) fn unreadable(detail: impl Into<String>) -> FileState {
+pub(super) fn unreadable(detail: impl Into<Box<str>>) -> FileState {
     FileState::Faulty { reason: ErrorReason::Unreadable, detail: detail.into(), raw_sha256: None }
 }
 

@@ -137,20 +137,23 @@ const RACY_SECONDS: i64 = 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct StatRecord {
     /// The stat, equal before and after reading.
-    pub(super) key: StatKey,
-    /// The clock just before the reading began.
-    pub(super) recorded_at: Moment,
+    key: StatKey,
+    /// Was the last change strictly older than the recording by more than two seconds? A
+    /// younger file could have been written again within the same tick of the clock and
+    /// still show the same stat.
+    is_settled: bool,
 }
 
 impl StatRecord {
-    /// Does `now` prove that nothing changed since the recording? Every part must be
-    /// equal, and the last change must be strictly older than the recording by more than
-    /// two seconds: a younger file could have been written again within the same tick of
-    /// the clock and still show the same stat.
+    /// The stat of something that was read after the clock had shown `recorded_at`.
+    pub(super) fn new(key: StatKey, recorded_at: Moment) -> Self {
+        let last = key.mtime.max(key.ctime);
+        Self { key, is_settled: last.later(RACY_SECONDS) < recorded_at }
+    }
+
+    /// Does `now` prove that nothing changed since the recording? Every part must be equal.
     pub(super) fn vouches_for(&self, now: &StatKey) -> bool {
-        let last = self.key.mtime.max(self.key.ctime);
-        let old_enough = last.later(RACY_SECONDS) < self.recorded_at;
-        old_enough && self.key == *now
+        self.is_settled && self.key == *now
     }
 }
 
@@ -229,7 +232,7 @@ mod tests {
 
     fn check(key: StatKey, recorded: (i64, u32), now: StatKey, trusted: bool) {
         let recorded_at = Moment::new(recorded.0, recorded.1);
-        let record = StatRecord { key, recorded_at };
+        let record = StatRecord::new(key, recorded_at);
         assert_eq!(record.vouches_for(&now), trusted, "{record:?} {now:?}");
     }
 

@@ -242,7 +242,8 @@ impl Tree {
                     let size_bytes = self.table.get(&path).map_or(0, |facts| facts.size_bytes);
                     let detail = format!("its directory cannot be read: {detail}");
                     let reason = ErrorReason::Unreadable;
-                    let state = FileState::Faulty { reason, detail, raw_sha256: None };
+                    let state =
+                        FileState::Faulty { reason, detail: detail.into(), raw_sha256: None };
                     let facts = FileFacts { size_bytes, state, indexed_at: at };
                     self.set_row(&path, Node::File(None), facts);
                 }
@@ -379,7 +380,7 @@ mod tests {
 
     fn facts(size_bytes: u64, micros: i64) -> FileFacts {
         let reason = ErrorReason::Unreadable;
-        let state = FileState::Faulty { reason, detail: String::new(), raw_sha256: None };
+        let state = FileState::Faulty { reason, detail: "".into(), raw_sha256: None };
         FileFacts { size_bytes, state, indexed_at: Timestamp::from_micros(micros) }
     }
 

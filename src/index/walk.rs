@@ -203,7 +203,7 @@ impl<'a> Walk<'a> {
             }
             key
         });
-        Ok((listing, StatRecord { key, recorded_at }, names))
+        Ok((listing, StatRecord::new(key, recorded_at), names))
     }
 
     /// Removes what a listing no longer has.
@@ -382,7 +382,7 @@ impl<'a> Walk<'a> {
 pub(super) fn deleted_after_scan() -> FileState {
     FileState::Faulty {
         reason: ErrorReason::DeletedAfterScan,
-        detail: "it vanished between listing and reading".to_owned(),
+        detail: "it vanished between listing and reading".into(),
         raw_sha256: None,
     }
 }

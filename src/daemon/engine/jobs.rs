@@ -197,7 +197,11 @@ impl Engine {
     pub(super) fn journal_says(&mut self, report: Report) {
         match report {
             Report::Recovered { feature } => self.set_failing(&feature, None),
-            Report::Durable { tickets } => {
+            Report::Durable { feature, tickets, opening } => {
+                let work = self.features.get_mut(&feature).and_then(|f| f.work.as_mut());
+                if let Some(work) = work {
+                    work.opening = opening;
+                }
                 for ticket in tickets {
                     if let Some((id, waiting)) = self.tickets.remove(&ticket) {
                         self.complete(&id, waiting);

@@ -194,7 +194,7 @@ pub(super) fn rows(index: &FeatureIndex) -> BTreeMap<String, String> {
         let text = match &facts.state {
             FileState::Text { sha256, .. } => format!("{} {}", facts.size_bytes, sha256.short(8)),
             FileState::Faulty { reason, detail, raw_sha256 } => {
-                let raw = raw_sha256.map(|raw| raw.short(8)).unwrap_or_default();
+                let raw = raw_sha256.as_ref().map(|raw| raw.short(8)).unwrap_or_default();
                 format!("{} {} {detail} {raw}", facts.size_bytes, reason.as_str())
             }
         };
