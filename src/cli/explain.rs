@@ -6,7 +6,7 @@ use super::args::{ExplainArgs, MissionArgs};
 use super::error::ErrorKind;
 use super::render::{Line, Page, Tone, mark};
 use super::{CliError, Context, Verdict, surveying};
-use crate::dossier::artifact::{Artifact, Presence};
+use crate::dossier::artifact::Artifact;
 use crate::dossier::path::shown;
 use crate::dossier::snapshot::ArtifactSummary;
 use crate::dossier::{Dossier, RelPath};
@@ -218,16 +218,13 @@ impl Explained<'_> {
                 page.line(format!("  {name} {value}"));
             }
         }
-        match &row.presence {
-            Presence::Present(digest) => page.line(format!("  sha256       {digest}")),
-            Presence::Absent(absence) => {
-                if let Some(raw) = absence.raw_hash {
-                    page.line(format!(
-                        "  sha256       {raw} of the bytes, which take no part in the parity hash"
-                    ));
-                }
-            }
+        if let Some(digest) = row.content_hash() {
+            page.line(format!("  sha256       {digest}"));
+        } else if let Some(raw) = row.raw_hash() {
+            page.line(format!(
+                "  sha256       {raw} of the bytes, which take no part in the parity hash"
+            ));
         }
-        page.line(format!("  size         {} bytes", row.size_bytes));
+        page.line(format!("  size         {} bytes", row.size_bytes()));
     }
 }

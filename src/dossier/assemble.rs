@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::anomaly::Anomaly;
-use super::artifact::{Absence, Artifact, Location, Presence, RequiredStatus};
+use super::artifact::{Absence, Artifact, Location, RequiredStatus, Source};
 use super::chunked::Chunked;
 use super::classify::ClassifiedBy;
 use super::completeness::{self, Completeness, Evidence, Missing};
@@ -247,17 +247,14 @@ fn missing_rows(missing: &[Missing], definition: Option<&MissionDefinition>) -> 
         key: m.artifact_key.as_str().into(),
         class: m.artifact_class,
         classified_by: ClassifiedBy::Manifest(m.artifact_key.clone()),
-        location: Location::Expected(m.shown_path().to_owned()),
-        size_bytes: 0,
+        location: Location::Expected(m.shown_path().into()),
         wp_id: None,
         step_id: Some(&m.manifest_step).filter(is_step).map(|step| step.as_str().into()),
         required_status: RequiredStatus::Required,
-        presence: Presence::Absent(Box::new(Absence {
+        source: Source::Missing(Box::new(Absence {
             reason: m.reason_code,
             detail: m.reason_detail.clone(),
-            raw_hash: None,
         })),
-        indexed_at: None,
         entry_numbers: Box::default(),
     };
     let unmet = missing.iter().filter(|m| m.blocking && m.relative_path.is_none());

@@ -136,10 +136,10 @@ impl Batch {
             content_ref: ContentRef {
                 hash,
                 algorithm: "sha256".to_owned(),
-                size_bytes: row.size_bytes,
+                size_bytes: row.size_bytes(),
                 encoding: "utf-8".to_owned(),
             },
-            indexed_at: row.indexed_at.unwrap_or(self.now),
+            indexed_at: row.indexed_at().unwrap_or(self.now),
             step_id: row.step_id.as_deref().map(str::to_owned),
             provenance: self.provenance.clone(),
             supersedes: supersedes.cloned(),

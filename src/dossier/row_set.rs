@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::artifact::{Absence, Artifact, Location, Presence, RequiredStatus};
+use super::artifact::{Artifact, Location, RequiredStatus, Source};
 use super::chunked::Chunked;
 use super::classify;
 use super::definition::MissionDefinition;
@@ -185,7 +185,7 @@ fn keyed(path: &RelPath, manifest: Option<&Manifest>) -> Keyed {
 /// Makes the row of one file.
 fn artifact(
     path: &RelPath,
-    facts: &FileFacts,
+    facts: &Arc<FileFacts>,
     definition: Option<&Arc<MissionDefinition>>,
 ) -> Artifact {
     let manifest = definition.map(|d| &d.manifest);
@@ -197,26 +197,16 @@ fn artifact(
         FileState::Faulty { .. } => None,
     };
     let (class, classified_by) = classify::classify(path, front, manifest);
-    let presence = match &facts.state {
-        FileState::Text { sha256, .. } => Presence::Present(*sha256),
-        FileState::Faulty { reason, detail, raw_sha256 } => Presence::Absent(Box::new(Absence {
-            reason: *reason,
-            detail: Some(detail.to_string()),
-            raw_hash: raw_sha256.as_deref().copied(),
-        })),
-    };
     let required = manifest.is_some_and(|m| m.is_required(path));
     Artifact {
         key: keyed(path, manifest).as_str().into(),
         class,
         classified_by,
         location: Location::File(path.clone()),
-        size_bytes: facts.size_bytes,
         wp_id: classify::wp_id(path, front).map(Into::into),
         step_id: classify::step_id(path, front, definition.map(Arc::as_ref)).map(Into::into),
         required_status: if required { RequiredStatus::Required } else { RequiredStatus::Optional },
-        presence,
-        indexed_at: Some(facts.indexed_at),
+        source: Source::File(Arc::clone(facts)),
         entry_numbers: manifest.into_iter().flat_map(|m| m.matches(path)).map(number).collect(),
     }
 }

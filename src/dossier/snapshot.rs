@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::anomaly::Anomaly;
-use super::artifact::{Artifact, Presence, RequiredStatus};
+use super::artifact::{Artifact, RequiredStatus};
 use super::completeness::{CompletenessStatus, Missing, StepReport};
 use super::parity::TreeHash;
 use super::record::{Provenance, StepSource};
@@ -62,17 +62,13 @@ pub struct ArtifactSummary<'a> {
 impl<'a> ArtifactSummary<'a> {
     /// The wire form of a row.
     pub fn new(row: &'a Artifact, provenance: &'a Provenance) -> Self {
-        let raw_hash_sha256 = match &row.presence {
-            Presence::Absent(absence) => absence.raw_hash,
-            Presence::Present(_) => None,
-        };
         Self {
             artifact_key: &row.key,
             artifact_class: row.class,
             relative_path: row.location.shown(),
             content_hash_sha256: row.content_hash(),
-            raw_hash_sha256,
-            size_bytes: row.size_bytes,
+            raw_hash_sha256: row.raw_hash(),
+            size_bytes: row.size_bytes(),
             wp_id: row.wp_id.as_deref(),
             step_id: row.step_id.as_deref(),
             required_status: row.required_status,
@@ -80,7 +76,7 @@ impl<'a> ArtifactSummary<'a> {
             error_reason: row.error_reason(),
             error_detail: row.error_detail(),
             classified_by: row.classified_by.to_string(),
-            indexed_at: row.indexed_at,
+            indexed_at: row.indexed_at(),
             provenance: row.is_present().then_some(ArtifactProvenance {
                 source_kind: provenance.source_kind,
                 git_sha: provenance.git_sha.as_deref(),
@@ -90,9 +86,20 @@ impl<'a> ArtifactSummary<'a> {
     }
 }
 
+/// All rows of a dossier, by key: made one by one while they are serialised.
+#[derive(Debug, Clone)]
+pub struct ArtifactSummaries<'a>(&'a Dossier);
+
+impl Serialize for ArtifactSummaries<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let rows = self.0.artifacts.iter();
+        serializer.collect_seq(rows.map(|row| ArtifactSummary::new(row, &self.0.provenance)))
+    }
+}
+
 /// A snapshot, ready to be serialised. Two snapshots of the same content differ in
 /// `snapshot_id`, `computed_at` and `indexed_at` only.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Snapshot<'a> {
     /// The feature's directory name.
     pub feature_slug: &'a str,
@@ -133,7 +140,7 @@ pub struct Snapshot<'a> {
     /// The matrix.
     pub steps: &'a [StepReport],
     /// Rows by key.
-    pub artifact_summaries: Vec<ArtifactSummary<'a>>,
+    pub artifact_summaries: ArtifactSummaries<'a>,
     /// Rows that only the default rule classified.
     pub unrecognised: usize,
     /// Files and directories that are not indexed.
@@ -169,11 +176,7 @@ impl<'a> Snapshot<'a> {
             current_step: dossier.current_step.as_deref(),
             step_source: dossier.step_source,
             steps: &dossier.steps,
-            artifact_summaries: dossier
-                .artifacts
-                .iter()
-                .map(|row| ArtifactSummary::new(row, &dossier.provenance))
-                .collect(),
+            artifact_summaries: ArtifactSummaries(dossier),
             unrecognised: dossier.unrecognised,
             ignored: dossier.ignored,
             anomalies: &dossier.anomalies,

@@ -90,7 +90,7 @@ fn detail(feature: &FeatureView, row: &Artifact, path: &RelPath, current: &Curre
     let truncated = current.text.truncated;
     let stale = match current.hash {
         Some(hash) => Some(hash) != row.content_hash(),
-        None => current.text.size != row.size_bytes,
+        None => current.text.size != row.size_bytes(),
     };
     ok(&Detail {
         summary: ArtifactSummary::new(row, &feature.dossier.provenance),
