@@ -126,7 +126,8 @@ impl Explained<'_> {
         };
         definition
             .manifest
-            .matches(&self.path)
+            .find(&self.path)
+            .entries()
             .map(|index| {
                 let entry = &definition.manifest.entries()[index];
                 let patterns: Vec<&str> = entry.patterns.iter().map(|p| p.text.as_str()).collect();

@@ -10,6 +10,7 @@ use std::ffi::OsString;
 
 use super::job::{FeatureWork, JobEnvironment, Whereabouts};
 use super::order::Order;
+use super::snapshot_file::SNAPSHOT_FILE;
 use super::view::StoreState;
 use crate::dossier::event::RawEvent;
 use crate::dossier::ledger::{BatchEnd, Checkpoint, Ledger};
@@ -92,6 +93,7 @@ pub(super) fn load(
         Ok((log, written)) => (Ok(log), written),
         Err(error) => (Err(error.to_string()), Written::default()),
     };
+    let has_snapshot_file = place.has(SNAPSHOT_FILE).unwrap_or(false);
     let store = StoreState {
         location: if place.is_in_project() { "project" } else { "state" },
         fallback_reason: fallback.map(|reason| reason.to_string()),
@@ -100,7 +102,7 @@ pub(super) fn load(
     };
     let Written { ledger, last_event_id, last_clock, opening } = written;
     let loaded = Loaded { log, last_event_id, last_clock, opening };
-    (FeatureWork { survey, ledger, store, opening, cache_dirty: true }, loaded)
+    (FeatureWork { survey, ledger, store, opening, has_snapshot_file, cache_dirty: true }, loaded)
 }
 
 /// What a log says.

@@ -11,7 +11,7 @@ use super::view::FeatureView;
 use crate::store::{DossierDir, StoreError};
 
 /// The file's name.
-const NAME: &str = "snapshot-latest.json";
+pub(super) const SNAPSHOT_FILE: &str = "snapshot-latest.json";
 
 /// So many times as long as a write took, the next one waits.
 const REST: u32 = 20;
@@ -45,7 +45,7 @@ impl SnapshotFile {
             return Ok(());
         }
         if let Some((view, place)) = &self.waiting {
-            place.replace(NAME, &view.snapshot().to_json())?;
+            place.replace(SNAPSHOT_FILE, &view.snapshot().to_json())?;
             self.waiting = None;
             self.not_before = Some(Instant::now() + (began.elapsed() * REST).min(LONGEST_REST));
         }

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::definition::MissionDefinition;
 use super::frontmatter::Frontmatter;
-use super::manifest::Manifest;
+use super::manifest::Found;
+use super::mission::Mission;
 use super::rules::rule_of;
 use super::{ArtifactClass, RelPath};
 
@@ -36,17 +36,14 @@ impl fmt::Display for ClassifiedBy {
     }
 }
 
-/// The class of an artifact: the manifest's, else its front matter's, else that of the
+/// The class of an artifact of which the manifest says what was `found`: its, else its front matter's, else that of the
 /// first path rule, else [`DEFAULT_CLASS`].
 pub fn classify(
     path: &RelPath,
     frontmatter: Option<&Frontmatter>,
-    manifest: Option<&Manifest>,
+    found: Option<&Found<'_>>,
 ) -> (ArtifactClass, ClassifiedBy) {
-    if let Some(manifest) = manifest
-        && let Some(found) = manifest.first_match(path)
-    {
-        let entry = &manifest.entries()[found.entry];
+    if let Some((entry, _)) = found.and_then(Found::first) {
         return (entry.artifact_class, ClassifiedBy::Manifest(entry.artifact_key.clone()));
     }
     if let Some(class) = frontmatter.and_then(|f| f.artifact_class) {
@@ -84,20 +81,19 @@ pub fn wp_id(path: &RelPath, frontmatter: Option<&Frontmatter>) -> Option<String
 /// The step an artifact belongs to: front matter's `step_id`, else the first step whose
 /// required artifacts list it.
 pub fn step_id(
-    path: &RelPath,
     frontmatter: Option<&Frontmatter>,
-    definition: Option<&MissionDefinition>,
+    mission: Option<&Mission>,
+    found: Option<&Found<'_>>,
 ) -> Option<String> {
     if let Some(step) = frontmatter.and_then(|f| f.step_id.clone()) {
         return Some(step);
     }
-    let definition = definition?;
-    let index = definition.manifest.first_step(path)?;
-    definition.mission.steps().get(index).cloned()
+    mission?.steps().get(found?.first_step()?).cloned()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::definition::MissionDefinition;
     use super::*;
 
     fn path(text: &str) -> RelPath {
@@ -107,7 +103,8 @@ mod tests {
     fn check_class(p: &str, class: Option<ArtifactClass>, expected: (ArtifactClass, &str)) {
         let definition = MissionDefinition::builtin("research").expect("built in");
         let frontmatter = Frontmatter { artifact_class: class, ..Frontmatter::default() };
-        let (found, by) = classify(&path(p), Some(&frontmatter), Some(&definition.manifest));
+        let match_ = definition.manifest.find(&path(p));
+        let (found, by) = classify(&path(p), Some(&frontmatter), Some(&match_));
         assert_eq!((found, by.to_string().as_str()), expected, "{p}");
     }
 
@@ -153,11 +150,15 @@ mod tests {
         let of = |p: &str, stated: Option<&str>| {
             let frontmatter =
                 Frontmatter { step_id: stated.map(str::to_owned), ..Frontmatter::default() };
-            step_id(&path(p), Some(&frontmatter), Some(&definition))
+            step_id(
+                Some(&frontmatter),
+                Some(&definition.mission),
+                Some(&definition.manifest.find(&path(p))),
+            )
         };
         assert_eq!(of("research/source-register.csv", None).as_deref(), Some("gathering"));
         assert_eq!(of("spec.md", Some("output")).as_deref(), Some("output"));
         assert_eq!(of("research.md", None), None);
-        assert_eq!(step_id(&path("spec.md"), None, None), None);
+        assert_eq!(step_id(None, None, None), None);
     }
 }

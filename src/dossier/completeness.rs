@@ -209,7 +209,7 @@ fn entry_states<'a>(evidence: &Evidence<'a>) -> Vec<EntryState<'a>> {
     };
     let mut states: Vec<EntryState<'a>> = evidence.entries.iter().map(state).collect();
     for path in evidence.remembered {
-        for entry in manifest.matches(path) {
+        for entry in manifest.find(path).entries() {
             states[entry].remembered = true;
         }
     }

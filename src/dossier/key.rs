@@ -40,6 +40,13 @@ impl Keyed {
         }
     }
 
+    /// The key, for keeps.
+    pub fn into_key(self) -> Box<str> {
+        match self {
+            Self::Entry(key) | Self::Encoded { key, .. } => key.into(),
+        }
+    }
+
     /// The key to use when the ordinary one is taken: with all 64 digits of the hash of
     /// the path. Keys of manifest entries stay as they are.
     pub fn longer(&self, path: &RelPath) -> Option<String> {
@@ -70,18 +77,19 @@ pub fn encode(path: &RelPath) -> String {
 /// The readable part of a key: total, not always reversible.
 fn transliterate(path: &RelPath) -> String {
     let text = String::from_utf8_lossy(path.as_bytes());
-    let chars: Vec<char> = text.chars().collect();
-    let mut out = String::with_capacity(chars.len());
-    for (i, c) in chars.iter().enumerate() {
-        let alphanumeric_at = |i: usize| chars.get(i).is_some_and(char::is_ascii_alphanumeric);
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut chars = text.chars().peekable();
+    let mut after_alphanumeric = false;
+    while let Some(c) = chars.next() {
+        let mut before_alphanumeric = || chars.peek().is_some_and(char::is_ascii_alphanumeric);
         match c {
             '/' => out.push('.'),
             '.' => out.push('_'),
-            '_' if i > 0 && alphanumeric_at(i - 1) && alphanumeric_at(i + 1) => out.push_str("__"),
-            '-' => out.push('-'),
-            c if c.is_ascii_alphanumeric() => out.push(*c),
+            '_' if after_alphanumeric && before_alphanumeric() => out.push_str("__"),
+            c if c.is_ascii_alphanumeric() => out.push(c),
             _ => out.push('-'),
         }
+        after_alphanumeric = c.is_ascii_alphanumeric();
     }
     out
 }

@@ -133,36 +133,49 @@ impl Manifest {
         &self.entries
     }
 
-    /// The first entry, and its first pattern, that a path matches.
-    pub fn first_match(&self, path: &RelPath) -> Option<Match> {
-        self.owned_matches(path).next()
+    /// Everything that the manifest says of a path, found by one pass of the matcher.
+    pub fn find(&self, path: &RelPath) -> Found<'_> {
+        let numbers = self.matcher.matches(path).into_iter();
+        Found { entries: &self.entries, matches: numbers.map(|n| self.owners[n]).collect() }
+    }
+}
+
+/// The entries that a path matches.
+#[derive(Debug, Clone)]
+pub struct Found<'m> {
+    entries: &'m [ManifestEntry],
+    matches: Vec<Match>,
+}
+
+impl<'m> Found<'m> {
+    /// The first entry, and which of its patterns matches first, as a place in
+    /// [`ManifestEntry::patterns`].
+    pub fn first(&self) -> Option<(&'m ManifestEntry, usize)> {
+        self.matches.first().map(|found| (&self.entries[found.entry], found.pattern))
     }
 
-    /// All entries that a path matches, in order, each once.
-    pub fn matches(&self, path: &RelPath) -> impl Iterator<Item = usize> {
+    /// All entries, as places in [`Manifest::entries`], in order, each once.
+    pub fn entries(&self) -> impl Iterator<Item = usize> + '_ {
         let mut last = None;
-        self.owned_matches(path)
-            .map(|m| m.entry)
+        self.matches
+            .iter()
+            .map(|found| found.entry)
             .filter(move |entry| last.replace(*entry) != Some(*entry))
     }
 
-    /// Does any required entry match?
-    pub fn is_required(&self, path: &RelPath) -> bool {
-        self.matches(path).any(|entry| self.entries[entry].when != Requirement::Optional)
+    /// Is any of them required?
+    pub fn is_required(&self) -> bool {
+        self.entries().any(|entry| self.entries[entry].when != Requirement::Optional)
     }
 
     /// The first step that requires the path, as a place in [`Mission::steps`].
-    pub fn first_step(&self, path: &RelPath) -> Option<usize> {
-        self.matches(path)
+    pub fn first_step(&self) -> Option<usize> {
+        self.entries()
             .filter_map(|entry| match self.entries[entry].when {
                 Requirement::Step(step) => Some(step),
                 Requirement::Always | Requirement::Optional => None,
             })
             .min()
-    }
-
-    fn owned_matches(&self, path: &RelPath) -> impl Iterator<Item = Match> {
-        self.matcher.matches(path).into_iter().map(|number| self.owners[number])
     }
 }
 
@@ -326,10 +339,10 @@ required_always:
     fn check_match(p: &str, first: Option<(usize, usize)>, all: &[usize], step: Option<usize>) {
         let manifest = parse(BODY).expect("parses");
         let p = path(p);
-        let found = manifest.first_match(&p).map(|m| (m.entry, m.pattern));
-        assert_eq!(found, first, "{p}");
-        assert_eq!(manifest.matches(&p).collect::<Vec<_>>(), all, "{p}");
-        assert_eq!(manifest.first_step(&p), step, "{p}");
+        let found = manifest.find(&p);
+        assert_eq!(found.matches.first().map(|m| (m.entry, m.pattern)), first, "{p}");
+        assert_eq!(found.entries().collect::<Vec<_>>(), all, "{p}");
+        assert_eq!(found.first_step(), step, "{p}");
     }
 
     #[test]
@@ -341,8 +354,14 @@ required_always:
         check_match("other.md", Some((4, 0)), &[4], None);
         check_match("archive/spec.md", None, &[], None);
         let manifest = parse(BODY).expect("parses");
-        assert!(manifest.is_required(&path("spec.md")) && manifest.is_required(&path("README.md")));
-        assert!(!manifest.is_required(&path("other.md")) && !manifest.is_required(&path("x")));
+        assert!(
+            manifest.find(&path("spec.md")).is_required()
+                && manifest.find(&path("README.md")).is_required()
+        );
+        assert!(
+            !manifest.find(&path("other.md")).is_required()
+                && !manifest.find(&path("x")).is_required()
+        );
     }
 
     fn check_error(body: &str, line: u64, needle: &str) {

@@ -13,7 +13,7 @@ use super::classify;
 use super::definition::MissionDefinition;
 use super::extract::Extract;
 use super::key::{FREE_PREFIX, Keyed};
-use super::manifest::Manifest;
+use super::manifest::{Found, Manifest};
 use super::record::FileRow;
 use super::tally::Tally;
 use super::{Digest, FileFacts, FileState, FileTable, RelPath};
@@ -154,7 +154,8 @@ fn resolve_collisions(rows: &mut [FileRow], manifest: Option<&Manifest>) {
         }
         for i in shared {
             let FileRow { path, artifact, .. } = &mut rows[i];
-            if let Some(longer) = keyed(path, manifest).longer(path) {
+            if let Some(longer) = keyed(path, manifest.map(|m| m.find(path)).as_ref()).longer(path)
+            {
                 let key = if *artifact.key == *longer {
                     format!("{longer}_h{}", Digest::sha256(longer.as_bytes()))
                 } else {
@@ -170,15 +171,11 @@ fn resolve_collisions(rows: &mut [FileRow], manifest: Option<&Manifest>) {
 ///
 /// Of an entry with several literal alternatives only the first gives its own key: keys
 /// depend on path and manifest alone, and both alternatives may be there at once.
-fn keyed(path: &RelPath, manifest: Option<&Manifest>) -> Keyed {
-    let Some((manifest, matched)) = manifest.and_then(|m| Some((m, m.first_match(path)?))) else {
-        return Keyed::encoded(FREE_PREFIX, path);
-    };
-    let entry = &manifest.entries()[matched.entry];
-    if matched.pattern == 0 && !entry.patterns[0].is_glob {
-        Keyed::Entry(entry.artifact_key.clone())
-    } else {
-        Keyed::encoded(&entry.artifact_key, path)
+fn keyed(path: &RelPath, found: Option<&Found<'_>>) -> Keyed {
+    match found.and_then(Found::first) {
+        None => Keyed::encoded(FREE_PREFIX, path),
+        Some((entry, 0)) if !entry.patterns[0].is_glob => Keyed::Entry(entry.artifact_key.clone()),
+        Some((entry, _)) => Keyed::encoded(&entry.artifact_key, path),
     }
 }
 
@@ -188,7 +185,8 @@ fn artifact(
     facts: &Arc<FileFacts>,
     definition: Option<&Arc<MissionDefinition>>,
 ) -> Artifact {
-    let manifest = definition.map(|d| &d.manifest);
+    let found = definition.map(|d| d.manifest.find(path));
+    let found = found.as_ref();
     let front = match &facts.state {
         FileState::Text { extract, .. } => match extract.as_ref() {
             Extract::Markdown(front) => Some(front),
@@ -196,18 +194,19 @@ fn artifact(
         },
         FileState::Faulty { .. } => None,
     };
-    let (class, classified_by) = classify::classify(path, front, manifest);
-    let required = manifest.is_some_and(|m| m.is_required(path));
+    let (class, classified_by) = classify::classify(path, front, found);
+    let mission = definition.map(|d| &d.mission);
+    let required = found.is_some_and(Found::is_required);
     Artifact {
-        key: keyed(path, manifest).as_str().into(),
+        key: keyed(path, found).into_key(),
         class,
         classified_by,
         location: Location::File(path.clone()),
         wp_id: classify::wp_id(path, front).map(Into::into),
-        step_id: classify::step_id(path, front, definition.map(Arc::as_ref)).map(Into::into),
+        step_id: classify::step_id(front, mission, found).map(Into::into),
         required_status: if required { RequiredStatus::Required } else { RequiredStatus::Optional },
         source: Source::File(Arc::clone(facts)),
-        entry_numbers: manifest.into_iter().flat_map(|m| m.matches(path)).map(number).collect(),
+        entry_numbers: found.into_iter().flat_map(Found::entries).map(number).collect(),
     }
 }
 

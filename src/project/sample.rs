@@ -54,14 +54,15 @@ fn check(context: &ProjectContext, feature: &Path, step: &str, missing: &[&str])
             Requirement::Optional => false,
         })
         .filter(|(number, entry)| {
-            let met = |path: &RelPath| definition.manifest.matches(path).any(|n| n == *number);
+            let met =
+                |path: &RelPath| definition.manifest.find(path).entries().any(|n| n == *number);
             entry.blocking && !files.keys().any(met)
         })
         .map(|(_, entry)| entry.artifact_key.as_str())
         .collect();
     assert_eq!(found, missing, "{feature:?}");
     for path in files.keys() {
-        let (_, by) = classify(path, None, Some(&definition.manifest));
+        let (_, by) = classify(path, None, Some(&definition.manifest.find(path)));
         assert_ne!(by, ClassifiedBy::Default, "{path}");
     }
 }

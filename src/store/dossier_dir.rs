@@ -120,6 +120,14 @@ impl DossierDir {
         atomic::replace_in(&self.open()?, file_name(name)?, bytes, MODE)
     }
 
+    /// Is there a file `name`?
+    pub fn has(&self, name: &str) -> Result<bool, StoreError> {
+        let name = file_name(name)?;
+        let Some(dir) = self.open_to_read()? else { return Ok(false) };
+        let facts = dir.facts(name).at("look at", &dir.path().join(name))?;
+        Ok(facts.is_some_and(|facts| facts.kind == NodeKind::File))
+    }
+
     /// Removes the file `name`; `false` if there is none.
     pub fn remove(&self, name: &str) -> Result<bool, StoreError> {
         let name = file_name(name)?;

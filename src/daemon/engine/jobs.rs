@@ -96,14 +96,20 @@ impl Engine {
         let Some(feature) = self.features.get_mut(id) else { return };
         let place = feature.work.as_ref().and_then(|work| work.survey.place.clone());
         let mut snapshot = None;
+        let is_first = feature.view.is_none();
         if (survey.changed || survey.full || returned || feature.view.is_none())
             && let Some(view) = publish::feature_view(feature, survey.cost, survey.ended_at)
         {
             let view = Arc::new(view);
             feature.view = Some(Arc::clone(&view));
             self.publish = true;
-            snapshot =
-                place.filter(|_| survey.changed).map(|place| Order::Snapshot { view, place });
+            // A start at which the log lacks nothing leaves the file as it was.
+            let is_said = is_first
+                && survey.emitted.is_none()
+                && feature.work.as_ref().is_some_and(|work| work.has_snapshot_file);
+            snapshot = place
+                .filter(|_| survey.changed && !is_said)
+                .map(|place| Order::Snapshot { view, place });
         }
         // Before the journal can announce an event, what it tells of is in the view.
         self.publish();
