@@ -13,8 +13,6 @@ mod storm;
 
 use crate::row::Row;
 
-const TITLE_SCAN: &str = "one-shot cold scan, 10,000 artifacts";
-
 /// All of them.
 pub(crate) const ROWS: &[Row] = &[
     Row {
