@@ -241,10 +241,11 @@ impl FeatureSurvey {
             progress: around.progress,
         };
         let outcome = self.index.scan(request, around.watcher, &settings);
-        outcome.root.clone()?;
+        // They are told once, whatever became of the scan.
         if let Some(found) = &outcome.rules_changed {
             self.ignore_faults = faults::of_ignore_files(found);
         }
+        outcome.root.clone()?;
         Ok(Some(outcome))
     }
 

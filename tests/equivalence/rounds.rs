@@ -96,7 +96,8 @@ fn run(number_of_field: u64, medium: Medium, short_queue: bool) {
             began.elapsed(),
         );
         // What was lost is part of what this is about.
-        let must_overflow = short_queue && rounds >= 10;
+        // A disk can be so slow, and a reader so fast, that it never happens.
+        let must_overflow = short_queue && medium == Medium::Memory && rounds >= 10;
         assert!(!must_overflow || tally.overflows > 0, "{field}: no queue overflowed");
     }
 }

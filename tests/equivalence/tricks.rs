@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 
-use crate::operations::{Operator, has_other_names};
+use crate::operations::{Operator, has_other_names, write_below};
 
 impl Operator {
     /// Two entries change places at one moment: files, directories, or one of each.
@@ -51,7 +51,7 @@ impl Operator {
     pub(crate) fn replace_and_remove(&mut self) -> String {
         let (path, content) = (self.file(), self.content());
         let temporary = path.with_file_name(format!("new-{}", self.random.0));
-        let done = fs::write(&temporary, content)
+        let done = write_below(&temporary, &content)
             .and_then(|()| fs::rename(&temporary, &path))
             .and_then(|()| fs::remove_file(&path));
         if done.is_err() {

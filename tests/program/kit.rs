@@ -24,6 +24,8 @@ pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_dossierd");
 pub(crate) struct Place {
     dir: tempfile::TempDir,
     logs: AtomicU32,
+    /// What the binary is started through: as another user, for one.
+    through: Vec<String>,
 }
 
 /// How a command ended.
@@ -71,7 +73,7 @@ impl Place {
     pub(crate) fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("dsr").tempdir().expect("a directory");
         fs::create_dir(dir.path().join("project")).expect("made");
-        Self { dir, logs: AtomicU32::new(0) }
+        Self { dir, logs: AtomicU32::new(0), through: Vec::new() }
     }
 
     /// A place whose project has one feature `plan-me`, complete at step plan.
@@ -80,6 +82,11 @@ impl Place {
         place.kittify();
         place.planned("plan-me");
         place
+    }
+
+    /// Starts the binary through this from now on; it has to end with the binary.
+    pub(crate) fn set_through(&mut self, through: Vec<String>) {
+        self.through = through;
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -124,7 +131,14 @@ impl Place {
 
     /// The binary, in this place and in no terminal.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(BINARY);
+        let mut command = match self.through.as_slice() {
+            [] => Command::new(BINARY),
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest);
+                command
+            }
+        };
         command
             .args(args)
             .current_dir(self.path())
@@ -152,9 +166,26 @@ impl Place {
 
     /// Starts something that says on stdout when it is ready.
     pub(crate) fn start_with(&self, args: &[&str]) -> Running {
+        self.launch(self.command(args))
+    }
+
+    /// Starts the daemon through a shell, which has to `exec "$@"` after what it does.
+    pub(crate) fn start_through(&self, launcher: &[&str], script: &str) -> Running {
+        let mut command = self.command(&[]);
+        let mut all = Command::new(launcher[0]);
+        all.args(&launcher[1..])
+            .args(["sh", "-ec", script, "sh", BINARY, "run", "--listen", "127.0.0.1:0", "--json"])
+            .current_dir(self.path())
+            .env_clear()
+            .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))))
+            .stdin(Stdio::null());
+        command = all;
+        self.launch(command)
+    }
+
+    fn launch(&self, mut command: Command) -> Running {
         let number = self.logs.fetch_add(1, Ordering::Relaxed);
         let log = self.path().join(format!("stderr-{number}"));
-        let mut command = self.command(args);
         command.stderr(File::create(&log).expect("made")).stdout(Stdio::piped());
         let mut child = command.spawn().expect("starts");
         let lines = lines_of(child.stdout.take().expect("is piped"));
@@ -226,6 +257,45 @@ impl Running {
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a pid");
         kill_process(pid, signal).expect("is there");
+    }
+
+    /// Stops it, has something done, and lets it go on: nothing of it is seen as it happens.
+    pub(crate) fn while_stopped(&self, act: impl FnOnce()) {
+        self.signal(Signal::STOP);
+        let stat = format!("/proc/{}/stat", self.pid());
+        wait_until("it is stopped", || {
+            let text = fs::read_to_string(&stat).expect("runs");
+            text.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
+        });
+        act();
+        self.signal(Signal::CONT);
+    }
+
+    /// What the API says at this path, over TCP: to the socket only its own user may come.
+    pub(crate) fn ask(&self, target: &str) -> Value {
+        let reply = self.asked(target);
+        assert_eq!(reply.status, 200, "{target}: {reply:?}");
+        reply.json()
+    }
+
+    /// The same of a fresh read, which a slow machine may have to be asked for again.
+    pub(crate) fn ask_fresh(&self, target: &str) -> Value {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let reply = self.asked(target);
+            assert!(matches!(reply.status, 200 | 504), "{target}: {reply:?}");
+            if reply.status == 200 {
+                return reply.json();
+            }
+            assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {target}");
+        }
+    }
+
+    fn asked(&self, target: &str) -> Reply {
+        let token =
+            self.socket().ancestors().find_map(|dir| fs::read(dir.join("state/token")).ok());
+        let token = String::from_utf8(token.expect("has a token")).expect("is text");
+        self.get(target, token.trim())
     }
 
     /// Waits for its end; gives the exit code, `None` after a signal.

@@ -1,5 +1,9 @@
 //! The program itself, started as a user starts it: its files, signals, exit codes, output.
 
+#[cfg(target_os = "linux")]
+mod access;
+#[cfg(target_os = "linux")]
+mod agreement;
 #[cfg(unix)]
 mod commands;
 #[cfg(unix)]
@@ -16,9 +20,15 @@ mod kit;
 mod large;
 #[cfg(unix)]
 mod lifecycle;
+#[cfg(target_os = "linux")]
+mod limits;
+#[cfg(target_os = "linux")]
+mod mounts;
 #[cfg(unix)]
 mod one_shot;
 #[cfg(unix)]
 mod refused_starts;
+#[cfg(target_os = "linux")]
+mod stopped;
 #[cfg(unix)]
 mod trust;
