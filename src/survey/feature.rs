@@ -130,6 +130,9 @@ pub struct FeatureSurvey {
     /// Baseline files.
     pub baselines: Baselines,
     inputs: Option<Inputs>,
+    /// Project or files turned out to be other than they were judged to be, but the scan
+    /// could not be finished.
+    unjudged: bool,
 }
 
 /// What a judgement was made from, besides files and project.
@@ -160,6 +163,7 @@ impl FeatureSurvey {
             ignore_faults,
             baselines: Baselines::default(),
             inputs: None,
+            unjudged: false,
         }
     }
 
@@ -175,13 +179,9 @@ impl FeatureSurvey {
         remembered: &BTreeSet<String>,
     ) -> Result<Surveyed, RootFault> {
         let (context, other_context) = self.load_context(around);
+        self.unjudged |= other_context;
         let scan = self.scan(assignment, around)?;
-        let other_files = scan.as_ref().is_none_or(|scan| {
-            !scan.changed.is_empty()
-                || !scan.removed.is_empty()
-                || scan.notes_changed
-                || scan.rules_changed.is_some()
-        });
+        let unjudged = std::mem::take(&mut self.unjudged) || scan.is_none();
         let inputs = Inputs {
             registered_mission: assignment.registered_mission.clone(),
             explicit_step: assignment.explicit_step.clone(),
@@ -189,7 +189,7 @@ impl FeatureSurvey {
         };
         let other_inputs = self.inputs.as_ref() != Some(&inputs);
         self.inputs = Some(inputs);
-        let again = other_context || other_files || other_inputs || self.judged.is_none();
+        let again = unjudged || other_inputs || self.judged.is_none();
         let dossier = match &self.judged {
             Some(judged) if !again => Arc::clone(&judged.dossier),
             _ => Arc::new(self.assemble(assignment, &context, remembered)),
@@ -241,10 +241,14 @@ impl FeatureSurvey {
             progress: around.progress,
         };
         let outcome = self.index.scan(request, around.watcher, &settings);
-        // They are told once, whatever became of the scan.
+        // What a scan changed it tells once, whatever became of it.
         if let Some(found) = &outcome.rules_changed {
             self.ignore_faults = faults::of_ignore_files(found);
         }
+        self.unjudged |= !outcome.changed.is_empty()
+            || !outcome.removed.is_empty()
+            || outcome.notes_changed
+            || outcome.rules_changed.is_some();
         outcome.root.clone()?;
         Ok(Some(outcome))
     }
