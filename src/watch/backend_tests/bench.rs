@@ -90,7 +90,8 @@ impl Bench {
 
 pub(in crate::watch) fn wait_for(dirty: &DirtySet, cookie: CookieId, mut take: impl FnMut(Batch)) {
     await_batch(dirty, |batch| {
-        let fenced = batch.barriers.contains(&cookie);
+        // The cookie may be among what an overflow lost.
+        let fenced = batch.barriers.contains(&cookie) || batch.overflow.is_some();
         take(batch);
         fenced
     });

@@ -47,6 +47,9 @@ const CHANGES: [(ReadFlags, Change); 8] = [
     (ReadFlags::DELETE_SELF, Change::Removed),
 ];
 
+/// What a directory says of itself when it leaves its path.
+const ENDS: ReadFlags = ReadFlags::MOVE_SELF.union(ReadFlags::DELETE_SELF);
+
 /// Lives on its thread, and dies with it.
 pub(super) struct EventReader {
     pub(super) classifier: Classifier,
@@ -114,7 +117,8 @@ impl EventReader {
         let owner = self.shared.watches().owner(wd);
         match owner {
             Owner::Dir(dir) => self.take_change(dir.as_path(), flags, name),
-            Owner::Nobody => {}
+            Owner::Former(dir) if name.is_none() => self.see(dir.as_path(), flags & ENDS, None),
+            Owner::Former(_) | Owner::Nobody => {}
             Owner::Unknown => self.dirty.push_overflow("an event of an unknown watch"),
         }
     }
@@ -132,11 +136,17 @@ impl EventReader {
             None if flags.contains(ReadFlags::MOVE_SELF) => self.let_go(dir),
             _ => {}
         }
+        self.see(dir, flags, name);
+    }
+
+    /// Pushes the marks of what the flags say.
+    fn see(&self, dir: &Path, flags: ReadFlags, name: Option<&OsStr>) {
         let see = |change| match name {
             Some(name) => self.classifier.see_in(dir, name, change),
             None => self.classifier.see(dir.to_path_buf(), change),
         };
         if flags.contains(ReadFlags::CREATE) {
+            let is_dir = flags.contains(ReadFlags::ISDIR);
             see(if is_dir { Change::Created } else { Change::FileCreated });
         }
         for (flag, change) in CHANGES {

@@ -152,6 +152,30 @@ fn a_directory_that_was_moved_keeps_its_watch_under_the_new_path() {
 }
 
 #[test]
+fn the_end_of_a_root_is_told_though_its_path_is_watched_anew_already() {
+    let inside = Inside::new();
+    let old = inside.wd("").expect("watched");
+    // As if the reader were late: the path has its new watch, the end is still queued.
+    let held = inside.backend.shared.watches();
+    fs::remove_dir(&inside.root).expect("removed");
+    fs::create_dir(&inside.root).expect("made again");
+    drop(held);
+    inside.marks();
+    for (flag, hinted) in
+        [(ReadFlags::DELETE_SELF, true), (ReadFlags::MOVE_SELF, true), (ReadFlags::ATTRIB, false)]
+    {
+        let mut watches = inside.backend.shared.watches();
+        watches.insert(old, &DirPath::new(&inside.root));
+        watches.insert(998, &DirPath::new(&inside.root));
+        drop(watches);
+        let batch = inside.taken(old, flag, None);
+        assert_eq!(batch.root_hints.is_empty(), !hinted, "{flag:?}");
+        assert_eq!(inside.wd(""), Some(998), "the new watch stays: {flag:?}");
+        assert!(inside.taken(old, ReadFlags::CREATE, Some("f")).is_empty());
+    }
+}
+
+#[test]
 fn a_tree_that_was_moved_out_is_given_back_to_the_kernel() {
     let inside = Inside::new();
     for dir in ["p", "p/a", "p/b"] {

@@ -9,7 +9,7 @@
 //! Both maps share the path's bytes. They are ordered as bytes, not by component, because
 //! that compares in one go; what is below `/a` is then what begins with `/a/`.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::ops::Bound::{Excluded, Included};
 use std::os::unix::ffi::OsStrExt;
@@ -35,6 +35,9 @@ impl DirPath {
 pub(super) enum Owner {
     /// Those of this directory.
     Dir(DirPath),
+    /// This directory was replaced at its path by another one. Its own end is still news
+    /// of the path; what happens in it concerns nobody.
+    Former(DirPath),
     /// Nobody's: the watch was let go, and what is still queued concerns nobody.
     Nobody,
     /// It was never heard of.
@@ -46,10 +49,11 @@ pub(super) enum Owner {
 pub(super) struct Watches {
     by_wd: HashMap<i32, Arc<[u8]>>,
     by_path: BTreeMap<Arc<[u8]>, i32>,
-    /// Let go, but the kernel still has them. At most as many as it has.
-    unwanted: HashSet<i32>,
+    /// Let go, but the kernel still has them: at most as many as it has. With the path at
+    /// which they were replaced, if that is how they ended.
+    unwanted: HashMap<i32, Option<Arc<[u8]>>>,
     /// Removed from the kernel, which has yet to say so.
-    removed: HashSet<i32>,
+    removed: HashMap<i32, Option<Arc<[u8]>>>,
 }
 
 impl Watches {
@@ -69,17 +73,18 @@ impl Watches {
         }
         let replaced = self.by_path.insert(Arc::clone(path), wd);
         // Another inode was there before. It may live on elsewhere, but was not visited
-        // there yet; if it is, it is watched again.
+        // there yet; if it is, it is watched again. The event of its end is perhaps still
+        // to come, and whoever waits for it must hear of it.
         if let Some(replaced) = replaced.filter(|replaced| *replaced != wd) {
             self.by_wd.remove(&replaced);
-            self.unwanted.insert(replaced);
+            self.unwanted.insert(replaced, Some(Arc::clone(path)));
         }
     }
 
     /// Would [`Self::insert`] take the watch from another path or back from nobody, or the
     /// path from another watch?
     pub(super) fn is_disputed(&self, wd: i32, dir: &DirPath) -> bool {
-        self.unwanted.contains(&wd)
+        self.unwanted.contains_key(&wd)
             || self.by_wd.get(&wd).is_some_and(|path| *path != dir.0)
             || self.by_path.get(&dir.0).is_some_and(|own| *own != wd)
     }
@@ -88,15 +93,18 @@ impl Watches {
     /// stays whose it was.
     pub(super) fn refuse(&mut self, wd: i32) {
         if !self.by_wd.contains_key(&wd) {
-            self.unwanted.insert(wd);
+            self.unwanted.entry(wd).or_default();
         }
     }
 
     /// Whose events those of `wd` are.
     pub(super) fn owner(&self, wd: i32) -> Owner {
-        match self.by_wd.get(&wd) {
-            Some(path) => Owner::Dir(DirPath(Arc::clone(path))),
-            None if self.unwanted.contains(&wd) || self.removed.contains(&wd) => Owner::Nobody,
+        if let Some(path) = self.by_wd.get(&wd) {
+            return Owner::Dir(DirPath(Arc::clone(path)));
+        }
+        match self.unwanted.get(&wd).or_else(|| self.removed.get(&wd)) {
+            Some(Some(path)) => Owner::Former(DirPath(Arc::clone(path))),
+            Some(None) => Owner::Nobody,
             None => Owner::Unknown,
         }
     }
@@ -110,8 +118,8 @@ impl Watches {
             }
             return true;
         }
-        let unwanted = self.unwanted.remove(&wd);
-        self.removed.remove(&wd) || unwanted
+        let unwanted = self.unwanted.remove(&wd).is_some();
+        self.removed.remove(&wd).is_some() || unwanted
     }
 
     /// Lets go of `path` and everything below it: their events are nobody's from now on.
@@ -121,19 +129,19 @@ impl Watches {
         for (path, wd) in gone {
             self.by_path.remove(&path);
             self.by_wd.remove(&wd);
-            self.unwanted.insert(wd);
+            self.unwanted.insert(wd, None);
         }
     }
 
     /// A watch to be removed from the kernel. The caller does so before it lets go of the
     /// lock, or the number could meanwhile be somebody's again.
     pub(super) fn take_unwanted(&mut self) -> Option<i32> {
-        let wd = self.unwanted.iter().next().copied()?;
-        self.unwanted.remove(&wd);
+        let wd = self.unwanted.keys().next().copied()?;
+        let former = self.unwanted.remove(&wd).flatten();
         if self.removed.len() >= Self::MOST_REMOVED {
             self.removed.clear();
         }
-        self.removed.insert(wd);
+        self.removed.insert(wd, former);
         Some(wd)
     }
 
@@ -209,8 +217,10 @@ mod tests {
     #[test]
     fn a_path_that_got_another_inode_lets_the_former_go() {
         let mut watches = with(&[(1, "/p"), (2, "/p")]);
-        assert_eq!(watches.owner(1), Owner::Nobody);
+        assert_eq!(watches.owner(1), Owner::Former(dir("/p")));
         assert_eq!(watches.owner(2), Owner::Dir(dir("/p")));
+        assert_eq!(watches.take_unwanted(), Some(1));
+        assert_eq!(watches.owner(1), Owner::Former(dir("/p")), "its end may be queued");
         // The kernel's word on the former does not touch the path's new watch.
         assert!(watches.ended(1));
         assert_eq!((watches.owner(1), count(&watches, "/p")), (Owner::Unknown, 1));

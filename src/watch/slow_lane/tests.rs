@@ -39,10 +39,17 @@ impl Bench {
 
     /// The event comes, and may come once more: a burst can fall into two wake-ups.
     fn expect(&self, event: &SlowEvent) {
+        self.expect_of(event, Duration::ZERO);
+    }
+
+    /// The same of a burst that took so long, which on a busy machine is more than one.
+    fn expect_of(&self, event: &SlowEvent, took: Duration) {
         assert_eq!(self.events.recv_timeout(PATIENCE).as_ref(), Ok(event));
         let more: Vec<_> =
             std::iter::from_fn(|| self.events.recv_timeout(QUIET * 3).ok()).collect();
-        assert!(more.len() <= 1 && more.iter().all(|e| e == event), "{more:?}");
+        let most = 1 + took.as_millis() / QUIET.as_millis();
+        let few = more.len() as u128 <= most;
+        assert!(few && more.iter().all(|e| e == event), "{more:?} in {took:?}");
     }
 }
 
@@ -63,11 +70,12 @@ fn what_appears_later_is_reported_once_per_burst() {
     bench.expect(&event);
     write(&missions.join("mission.yaml"), "a: 1");
     bench.expect(&event);
+    let began = Instant::now();
     for i in 0..50 {
         write(&project.join(".kittify/config.yaml"), &i.to_string());
         write(&project.join(".dossierignore"), &i.to_string());
     }
-    bench.expect(&event);
+    bench.expect_of(&event, began.elapsed());
     fs::create_dir(bench.home.path().join("c")).expect("made");
     bench.expect(&SlowEvent::Config);
     write(&config, "x");
