@@ -70,7 +70,7 @@ pub(crate) struct Step {
 pub(crate) struct Operator {
     pub(crate) random: Random,
     pub(crate) specs: PathBuf,
-    outside: PathBuf,
+    pub(crate) outside: PathBuf,
     pub(crate) serial: usize,
     done: Vec<Step>,
 }
@@ -325,19 +325,6 @@ impl Operator {
         let text = *self.random.pick(&METAS);
         let done = write_below(&path, text.as_bytes());
         self.told(&format!("meta {text}"), &path, done)
-    }
-
-    /// A tree leaves what is watched, or one comes.
-    fn move_out_or_in(&mut self) -> String {
-        let away = self.outside.join(format!("t{}", self.random.below(2)));
-        if away.exists() {
-            let to = self.dir();
-            let done = fs::rename(&away, &to);
-            return self.told_two("move in", &away, &to, done);
-        }
-        let from = self.existing_dir();
-        let done = fs::rename(&from, &away);
-        self.told_two("move out", &from, &away, done)
     }
 
     fn new_feature(&mut self) -> String {

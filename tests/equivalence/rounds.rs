@@ -17,8 +17,8 @@ const ROUNDS: u64 = 100;
 
 /// How many of a hundred are run in memory, and on disk, with each length of the queue: a
 /// disk makes the same round take several times as long.
-const IN_MEMORY: u64 = 40;
-const ON_DISK: u64 = 10;
+const IN_MEMORY: u64 = 45;
+const ON_DISK: u64 = 5;
 
 /// Operations of each writer in a round.
 const OPERATIONS: usize = 300;

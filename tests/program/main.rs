@@ -28,6 +28,8 @@ mod mounts;
 mod one_shot;
 #[cfg(unix)]
 mod refused_starts;
+#[cfg(unix)]
+mod running;
 #[cfg(target_os = "linux")]
 mod stopped;
 #[cfg(unix)]
