@@ -70,6 +70,17 @@ impl Root {
         (self.registered.kind == RootKind::Project).then(|| self.path().join(KITTY_SPECS))
     }
 
+    /// Is something of the root itself, or of its `kitty-specs`, not watched or not listed?
+    /// Then no event may tell of features that come and go.
+    pub(super) fn is_degraded(&self) -> bool {
+        matches!(self.watch, WatchState::Partial { .. } | WatchState::Polling { .. })
+    }
+
+    /// Is it worth another attempt to watch or list it? One that is polled is visited anyway.
+    pub(super) fn is_to_be_retried(&self) -> bool {
+        self.poll.is_none() && self.is_degraded()
+    }
+
     /// Whether and how it has to be polled.
     pub(super) fn choose_poll(&mut self, watch_fault: Option<&str>, now: Instant) {
         let poll = |every, reason: String| Some(Poll { every, reason, next: now + every });

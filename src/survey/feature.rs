@@ -134,6 +134,9 @@ pub struct FeatureSurvey {
     assembler: Assembler,
     /// Paths whose files may differ from those of the last dossier; `None` if any may.
     pending: Option<BTreeSet<RelPath>>,
+    /// Project or files turned out to be other than they were judged to be, but the scan
+    /// could not be finished.
+    unjudged: bool,
 }
 
 /// What a judgement was made from, besides files and project.
@@ -166,6 +169,7 @@ impl FeatureSurvey {
             inputs: None,
             assembler: Assembler::default(),
             pending: None,
+            unjudged: false,
         }
     }
 
@@ -180,13 +184,9 @@ impl FeatureSurvey {
         ledger: &Ledger,
     ) -> Result<Surveyed, RootFault> {
         let (context, other_context) = self.load_context(around);
+        self.unjudged |= other_context;
         let scan = self.scan(assignment, around)?;
-        let other_files = scan.as_ref().is_none_or(|scan| {
-            !scan.changed.is_empty()
-                || !scan.removed.is_empty()
-                || scan.notes_changed
-                || scan.rules_changed.is_some()
-        });
+        let unjudged = std::mem::take(&mut self.unjudged) || scan.is_none();
         let inputs = Inputs {
             registered_mission: assignment.registered_mission.clone(),
             explicit_step: assignment.explicit_step.clone(),
@@ -194,10 +194,7 @@ impl FeatureSurvey {
         };
         let other_inputs = self.inputs.as_ref() != Some(&inputs);
         self.inputs = Some(inputs);
-        // Also what an earlier scan found that could not end.
-        let pending = self.pending.as_ref().is_none_or(|pending| !pending.is_empty());
-        let again =
-            other_context || other_files || other_inputs || pending || self.judged.is_none();
+        let again = unjudged || other_inputs || self.judged.is_none();
         let dossier = match &self.judged {
             Some(judged) if !again => Arc::clone(&judged.dossier),
             _ => Arc::new(self.assemble(assignment, &context, ledger)),
@@ -266,10 +263,15 @@ impl FeatureSurvey {
         if let Some(pending) = &mut self.pending {
             pending.extend(outcome.changed.iter().chain(&outcome.removed).cloned());
         }
-        outcome.root.clone()?;
+        // What a scan changed it tells once, whatever became of it.
         if let Some(found) = &outcome.rules_changed {
             self.ignore_faults = faults::of_ignore_files(found);
         }
+        self.unjudged |= !outcome.changed.is_empty()
+            || !outcome.removed.is_empty()
+            || outcome.notes_changed
+            || outcome.rules_changed.is_some();
+        outcome.root.clone()?;
         Ok(Some(outcome))
     }
 

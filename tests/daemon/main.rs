@@ -8,3 +8,4 @@ mod events;
 mod kit;
 mod live;
 mod roots;
+mod survey;

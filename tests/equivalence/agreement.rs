@@ -24,8 +24,25 @@ pub(crate) fn view_and_survey(bench: &Bench) -> Result<(), String> {
     for (slug, ours) in &ours {
         let different = theirs.get(slug).map_or_else(Vec::new, |theirs| differences(ours, theirs));
         found.extend(different.into_iter().map(|what| format!("{slug}{what}")));
+        found.extend(theirs.get(slug).into_iter().flat_map(|theirs| rows(slug, ours, theirs)));
     }
     if found.is_empty() { Ok(()) } else { Err(found.join("\n")) }
+}
+
+/// The paths of the rows that differ, with what the file system says of them.
+fn rows(slug: &str, ours: &Value, theirs: &Value) -> Vec<String> {
+    let of = |value: &Value| value["artifact_summaries"].as_array().cloned().unwrap_or_default();
+    let (ours, theirs) = (of(ours), of(theirs));
+    let pairs = ours.iter().filter(|row| !theirs.contains(row)).map(|row| ("daemon", row));
+    let pairs =
+        pairs.chain(theirs.iter().filter(|row| !ours.contains(row)).map(|row| ("survey", row)));
+    pairs
+        .map(|(who, row)| {
+            let [path, hash, reason] =
+                ["relative_path", "content_hash_sha256", "error_reason"].map(|name| &row[name]);
+            format!("{slug}: {who} alone has {path} {hash} {reason}")
+        })
+        .collect()
 }
 
 /// Waits until every log says what is published, and the log of a feature that is gone says

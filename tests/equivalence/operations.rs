@@ -7,6 +7,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 use std::time::Instant;
 
 use crate::kit::random::Random;
@@ -53,6 +54,9 @@ const METAS: [&str; 9] = [
 const IGNORES: [&str; 6] =
     ["", "*.json\n", "tasks/\n", "/research\n!notes.md\n", "deep/**\n", "plan.md\n"];
 
+/// Held by whoever gives a file another name, and shared by whoever writes.
+static LINKING: RwLock<()> = RwLock::new(());
+
 /// One operation that was done.
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
@@ -66,7 +70,7 @@ pub(crate) struct Step {
 pub(crate) struct Operator {
     pub(crate) random: Random,
     pub(crate) specs: PathBuf,
-    outside: PathBuf,
+    pub(crate) outside: PathBuf,
     pub(crate) serial: usize,
     done: Vec<Step>,
 }
@@ -86,6 +90,10 @@ impl Operator {
     /// Does one operation.
     pub(crate) fn operate(&mut self) {
         let choice = self.random.below(120);
+        let links = (104..107).contains(&choice);
+        // Nobody writes into a file while somebody else gives it another name.
+        let _alone = links.then(|| LINKING.write().unwrap_or_else(PoisonError::into_inner));
+        let _beside = (!links).then(|| LINKING.read().unwrap_or_else(PoisonError::into_inner));
         let what = match choice {
             0..22 => self.create(),
             22..30 => self.append(),
@@ -230,8 +238,8 @@ impl Operator {
         dir.push("y");
         let done = fs::create_dir_all(&dir).and_then(|()| {
             for name in FILES.iter().take(4) {
-                fs::write(dir.join(name), self.content())?;
-                fs::write(dir.with_file_name(name), self.content())?;
+                write_below(&dir.join(name), &self.content())?;
+                write_below(&dir.with_file_name(name), &self.content())?;
             }
             Ok(())
         });
@@ -294,7 +302,7 @@ impl Operator {
         }
         let done = fs::remove_file(&path)
             .and_then(|()| fs::create_dir(&path))
-            .and_then(|()| fs::write(path.join("inside.md"), "# Inside\n"));
+            .and_then(|()| write_below(&path.join("inside.md"), b"# Inside\n"));
         self.told("file to directory", &path, done)
     }
 
@@ -305,7 +313,10 @@ impl Operator {
         };
         let path = dir.join(".dossierignore");
         let text = *self.random.pick(&IGNORES);
-        let done = if text.is_empty() { fs::remove_file(&path) } else { fs::write(&path, text) };
+        let done = match text {
+            "" => fs::remove_file(&path),
+            text => write_below(&path, text.as_bytes()),
+        };
         self.told(&format!("ignore {text:?}"), &path, done)
     }
 
@@ -316,24 +327,11 @@ impl Operator {
         self.told(&format!("meta {text}"), &path, done)
     }
 
-    /// A tree leaves what is watched, or one comes.
-    fn move_out_or_in(&mut self) -> String {
-        let away = self.outside.join(format!("t{}", self.random.below(2)));
-        if away.exists() {
-            let to = self.dir();
-            let done = fs::rename(&away, &to);
-            return self.told_two("move in", &away, &to, done);
-        }
-        let from = self.existing_dir();
-        let done = fs::rename(&from, &away);
-        self.told_two("move out", &from, &away, done)
-    }
-
     fn new_feature(&mut self) -> String {
         let dir = self.specs.join(*self.random.pick(&SLUGS));
         let done = fs::create_dir_all(&dir)
-            .and_then(|()| fs::write(dir.join("meta.json"), METAS[0]))
-            .and_then(|()| fs::write(dir.join("spec.md"), self.content()));
+            .and_then(|()| write_below(&dir.join("meta.json"), METAS[0].as_bytes()))
+            .and_then(|()| write_below(&dir.join("spec.md"), &self.content()));
         self.told("new feature", &dir, done)
     }
 
@@ -385,7 +383,7 @@ impl Operator {
 }
 
 /// Writes a file, but never through a link, which may lead outside.
-fn write_below(path: &Path, content: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write_below(path: &Path, content: &[u8]) -> std::io::Result<()> {
     if has_other_names(path) {
         fs::remove_file(path)?;
     }

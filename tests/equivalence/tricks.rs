@@ -7,9 +7,22 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 
-use crate::operations::{Operator, has_other_names};
+use crate::operations::{Operator, has_other_names, write_below};
 
 impl Operator {
+    /// A tree leaves what is watched, or one comes.
+    pub(crate) fn move_out_or_in(&mut self) -> String {
+        let away = self.outside.join(format!("t{}", self.random.below(2)));
+        if away.exists() {
+            let to = self.dir();
+            let done = fs::rename(&away, &to);
+            return self.told_two("move in", &away, &to, done);
+        }
+        let from = self.existing_dir();
+        let done = fs::rename(&from, &away);
+        self.told_two("move out", &from, &away, done)
+    }
+
     /// Two entries change places at one moment: files, directories, or one of each.
     pub(crate) fn exchange(&mut self) -> String {
         let one = if self.random.once_in(2) { self.file() } else { self.existing_dir() };
@@ -51,7 +64,7 @@ impl Operator {
     pub(crate) fn replace_and_remove(&mut self) -> String {
         let (path, content) = (self.file(), self.content());
         let temporary = path.with_file_name(format!("new-{}", self.random.0));
-        let done = fs::write(&temporary, content)
+        let done = write_below(&temporary, &content)
             .and_then(|()| fs::rename(&temporary, &path))
             .and_then(|()| fs::remove_file(&path));
         if done.is_err() {

@@ -142,3 +142,21 @@ fn directories_that_change_places_report_under_their_new_names() {
         }
     }
 }
+
+#[test]
+fn a_feature_made_again_with_all_that_is_around_it_is_the_new_one() {
+    for backend in Backend::chosen() {
+        let (bench, knob, feature) = held(backend);
+        for round in 0..20 {
+            // Seen as it happens, and then all at once.
+            knob.set(Faults { hold: round % 2 == 1, ..Faults::default() });
+            let gone = if round % 4 < 2 { feature.parent().expect("has one") } else { &feature };
+            fs::remove_dir_all(gone).expect("removed");
+            bench.planned_feature("001-a");
+            bench.write(&format!("001-a/r{round}/note.md"), "# Note\n");
+            knob.set(Faults::default());
+            agree(&bench, &format!("made again, round {round}"));
+            still_watched(&bench, "made again", &[&format!("r{round}")]);
+        }
+    }
+}

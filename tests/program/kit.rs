@@ -1,18 +1,17 @@
 //! A place in a temporary directory, with a home and a project, in which the real binary
-//! runs; requests as raw HTTP, so that no client of ours stands between test and server.
+//! runs.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+
+pub(crate) use crate::running::{Reply, Running};
 
 /// How long anything may take before a test fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -24,6 +23,8 @@ pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_dossierd");
 pub(crate) struct Place {
     dir: tempfile::TempDir,
     logs: AtomicU32,
+    /// What the binary is started through: as another user, for one.
+    through: Vec<String>,
 }
 
 /// How a command ended.
@@ -71,7 +72,7 @@ impl Place {
     pub(crate) fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("dsr").tempdir().expect("a directory");
         fs::create_dir(dir.path().join("project")).expect("made");
-        Self { dir, logs: AtomicU32::new(0) }
+        Self { dir, logs: AtomicU32::new(0), through: Vec::new() }
     }
 
     /// A place whose project has one feature `plan-me`, complete at step plan.
@@ -80,6 +81,11 @@ impl Place {
         place.kittify();
         place.planned("plan-me");
         place
+    }
+
+    /// Starts the binary through this from now on; it has to end with the binary.
+    pub(crate) fn set_through(&mut self, through: Vec<String>) {
+        self.through = through;
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -124,7 +130,14 @@ impl Place {
 
     /// The binary, in this place and in no terminal.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(BINARY);
+        let mut command = match self.through.as_slice() {
+            [] => Command::new(BINARY),
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest);
+                command
+            }
+        };
         command
             .args(args)
             .current_dir(self.path())
@@ -152,9 +165,26 @@ impl Place {
 
     /// Starts something that says on stdout when it is ready.
     pub(crate) fn start_with(&self, args: &[&str]) -> Running {
+        self.launch(self.command(args))
+    }
+
+    /// Starts the daemon through a shell, which has to `exec "$@"` after what it does.
+    pub(crate) fn start_through(&self, launcher: &[&str], script: &str) -> Running {
+        let mut command = self.command(&[]);
+        let mut all = Command::new(launcher[0]);
+        all.args(&launcher[1..])
+            .args(["sh", "-ec", script, "sh", BINARY, "run", "--listen", "127.0.0.1:0", "--json"])
+            .current_dir(self.path())
+            .env_clear()
+            .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))))
+            .stdin(Stdio::null());
+        command = all;
+        self.launch(command)
+    }
+
+    fn launch(&self, mut command: Command) -> Running {
         let number = self.logs.fetch_add(1, Ordering::Relaxed);
         let log = self.path().join(format!("stderr-{number}"));
-        let mut command = self.command(args);
         command.stderr(File::create(&log).expect("made")).stdout(Stdio::piped());
         let mut child = command.spawn().expect("starts");
         let lines = lines_of(child.stdout.take().expect("is piped"));
@@ -175,160 +205,6 @@ impl Place {
         let text = fs::read_to_string(self.dossier(slug).join("events.jsonl")).expect("has a log");
         text.lines().map(|line| serde_json::from_str(line).expect("is JSON")).collect()
     }
-}
-
-/// A daemon that runs; killed when dropped.
-pub(crate) struct Running {
-    child: Child,
-    lines: Receiver<String>,
-    /// The first line on stdout.
-    pub(crate) ready: Value,
-    log: PathBuf,
-}
-
-impl Running {
-    /// The next line on stdout, a JSON document.
-    pub(crate) fn line(&self) -> Value {
-        let line = self.lines.recv_timeout(DEADLINE).unwrap_or_else(|_| {
-            panic!("no line on stdout; stderr says: {}", self.stderr());
-        });
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
-    }
-
-    /// Takes a line from stdout, if there is one already.
-    pub(crate) fn has_line(&self) -> bool {
-        self.lines.try_recv().is_ok()
-    }
-
-    /// What is left on stdout, once it has ended.
-    pub(crate) fn rest(&self) -> Vec<String> {
-        self.lines.iter().collect()
-    }
-
-    pub(crate) fn stderr(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// `127.0.0.1:PORT`.
-    pub(crate) fn address(&self) -> &str {
-        let http = self.ready["http"].as_str().expect("says where");
-        http.strip_prefix("http://").expect("is plain HTTP")
-    }
-
-    pub(crate) fn socket(&self) -> &Path {
-        Path::new(self.ready["socket"].as_str().expect("says where"))
-    }
-
-    pub(crate) fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a pid");
-        kill_process(pid, signal).expect("is there");
-    }
-
-    /// Waits for its end; gives the exit code, `None` after a signal.
-    pub(crate) fn wait(&mut self) -> Option<i32> {
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            if let Some(status) = self.child.try_wait().expect("can be waited for") {
-                return status.code();
-            }
-            assert!(Instant::now() < deadline, "it does not end: {}", self.stderr());
-            std::thread::park_timeout(Duration::from_millis(2));
-        }
-    }
-
-    /// SIGTERM, and a clean end.
-    pub(crate) fn stop(mut self) {
-        self.signal(Signal::TERM);
-        assert_eq!(self.wait(), Some(0), "{}", self.stderr());
-    }
-
-    /// SIGKILL: no chance to do anything.
-    pub(crate) fn kill(mut self) {
-        self.signal(Signal::KILL);
-        self.wait();
-    }
-
-    /// A request over TCP with these header lines.
-    pub(crate) fn tcp(&self, method: &str, target: &str, headers: &[&str]) -> Reply {
-        let host = format!("Host: {}", self.address());
-        let mut all = vec![host.as_str()];
-        all.extend(headers);
-        self.tcp_raw(method, target, &all, "")
-    }
-
-    /// A request over TCP with nothing added but the end of the connection.
-    pub(crate) fn tcp_raw(
-        &self,
-        method: &str,
-        target: &str,
-        headers: &[&str],
-        body: &str,
-    ) -> Reply {
-        let stream = TcpStream::connect(self.address()).expect("listens");
-        stream.set_read_timeout(Some(DEADLINE)).expect("is set");
-        exchange(stream, method, target, headers, body)
-    }
-
-    /// A GET with the daemon's token.
-    pub(crate) fn get(&self, target: &str, token: &str) -> Reply {
-        self.tcp("GET", target, &[&format!("Authorization: Bearer {token}")])
-    }
-
-    /// A request over the Unix socket.
-    pub(crate) fn unix(&self, method: &str, target: &str, headers: &[&str]) -> Reply {
-        let stream = UnixStream::connect(self.socket()).expect("listens");
-        stream.set_read_timeout(Some(DEADLINE)).expect("is set");
-        exchange(stream, method, target, headers, "")
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// An HTTP answer.
-#[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) head: String,
-    pub(crate) body: String,
-}
-
-impl Reply {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-}
-
-fn exchange(
-    mut stream: impl Read + Write,
-    method: &str,
-    target: &str,
-    headers: &[&str],
-    body: &str,
-) -> Reply {
-    let mut request = format!("{method} {target} HTTP/1.1\r\nConnection: close\r\n");
-    for header in headers {
-        request.push_str(&format!("{header}\r\n"));
-    }
-    if !body.is_empty() {
-        request.push_str(&format!("Content-Length: {}\r\n", body.len()));
-    }
-    stream.write_all(format!("{request}\r\n{body}").as_bytes()).expect("sent");
-    let mut bytes = Vec::new();
-    // A server that refuses early may reset the connection after its answer.
-    let _ = stream.read_to_end(&mut bytes);
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-    Reply { status, head: head.to_owned(), body: body.to_owned() }
 }
 
 /// Lines as they come.

@@ -1,5 +1,9 @@
 //! The program itself, started as a user starts it: its files, signals, exit codes, output.
 
+#[cfg(target_os = "linux")]
+mod access;
+#[cfg(target_os = "linux")]
+mod agreement;
 #[cfg(unix)]
 mod commands;
 #[cfg(unix)]
@@ -18,9 +22,17 @@ mod kit;
 mod large;
 #[cfg(unix)]
 mod lifecycle;
+#[cfg(target_os = "linux")]
+mod limits;
+#[cfg(target_os = "linux")]
+mod mounts;
 #[cfg(unix)]
 mod one_shot;
 #[cfg(unix)]
 mod refused_starts;
+#[cfg(unix)]
+mod running;
+#[cfg(target_os = "linux")]
+mod stopped;
 #[cfg(unix)]
 mod trust;

@@ -4,6 +4,7 @@
 //! The number of series is bounded: labels come from our own tables, but for the slug and
 //! id of the first [`MAX_FEATURES`] features.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use http::StatusCode;
@@ -11,21 +12,26 @@ use http::StatusCode;
 use super::standing::Standing;
 use crate::api::call::Call;
 use crate::api::http::Response;
+use crate::api::privacy::Privacy;
 use crate::api::problem::Problem;
 use crate::api::request_counts::{BUCKETS, RequestCounts};
 use crate::api::router::ROUTES;
 use crate::api::service::Api;
-use crate::daemon::view::{FeatureView, View};
+use crate::daemon::view::{FeatureView, View, WatchState};
 use crate::dossier::ErrorReason;
 
 /// Features that have series of their own.
 const MAX_FEATURES: usize = 200;
+
+/// Reasons for polling that are told.
+const MAX_REASONS: usize = 10;
 
 pub(in crate::api) async fn get(api: &Api, call: &Call) -> Result<Response, Problem> {
     let view = api.view(call).await?;
     let mut out = Exposition::default();
     process(&mut out, api);
     index(&mut out, &view);
+    degraded(&mut out, &view, &Privacy::of_view(call.peer, &view, &api.places));
     out.one(
         "dossierd_followers",
         "gauge",
@@ -77,6 +83,33 @@ fn index(out: &mut Exposition, view: &View) {
     out.sample(name, &[("backend", health.watch_backend)], 1.0);
     out.one("dossierd_roots", "gauge", "Registered roots.", view.roots.len() as f64);
     out.one("dossierd_features", "gauge", "Features.", view.features.len() as f64);
+}
+
+/// What is not watched, and why, with what mends it: the same words as everywhere else.
+fn degraded(out: &mut Exposition, view: &View, privacy: &Privacy) {
+    let roots = view.roots.iter().map(|root| &root.watch);
+    let states = roots.chain(view.features.values().map(|feature| &feature.watch));
+    let mut unwatched = 0;
+    let mut reasons = BTreeSet::new();
+    for state in states {
+        match state {
+            WatchState::Partial { unwatched: count, reason } => {
+                unwatched += count;
+                reasons.insert((state.as_str(), reason.as_str()));
+            }
+            WatchState::Polling { reason } => {
+                reasons.insert((state.as_str(), reason.as_str()));
+            }
+            _ => {}
+        }
+    }
+    let help = "Directories that are polled, as they could not be watched.";
+    out.one("dossierd_unwatched_directories", "gauge", help, unwatched as f64);
+    let name = "dossierd_watch_degraded_info";
+    out.head(name, "gauge", "Why something is polled, and what mends it; always 1.");
+    for (state, reason) in reasons.into_iter().take(MAX_REASONS) {
+        out.sample(name, &[("state", state), ("reason", &privacy.text(reason))], 1.0);
+    }
 }
 
 fn features(out: &mut Exposition, view: &View) {

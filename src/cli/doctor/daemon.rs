@@ -1,9 +1,12 @@
 //! The daemon itself: does it answer, how does it listen, what does it watch?
 
+use std::collections::BTreeMap;
+
 use super::super::Context;
 use super::super::client::Client;
 use super::super::error::CliError;
 use super::super::render::features::{root_path, watch_reason};
+use super::super::render::plural;
 use super::super::route::Route;
 use super::super::wire::{DaemonStatus, Features};
 use super::{Check, failure};
@@ -20,6 +23,7 @@ pub(super) fn daemon(context: &Context) -> Vec<Check> {
             let mut checks = vec![version(&status), ready(&status), tcp(&status)];
             checks.extend(health(&features));
             checks.extend(roots(&features));
+            checks.extend(unwatched(&features));
             checks
         }
     }
@@ -76,7 +80,7 @@ fn health(features: &Features) -> Vec<Check> {
         .collect();
     match (&health.watch_fault, &health.watch_backend) {
         (Some(fault), _) => {
-            let hint = "features are polled until then; see the limits of inotify below";
+            let hint = "then restart the daemon; features are polled until then";
             checks.push(Check::fail("watching", fault, hint));
         }
         (None, Some(backend)) => checks.push(Check::ok("watching", format!("through {backend}"))),
@@ -124,6 +128,29 @@ fn roots(features: &Features) -> Vec<Check> {
     features.roots.iter().map(check).collect()
 }
 
+/// Features that are not watched as a whole: one check for each reason.
+fn unwatched(features: &Features) -> Vec<Check> {
+    let mut by_reason: BTreeMap<&str, (u64, Vec<&str>)> = BTreeMap::new();
+    for row in features.features.iter().filter(|row| row.watch.state == "partial") {
+        let reason = row.watch.reason.as_deref().unwrap_or("no reason is told");
+        let (directories, slugs) = by_reason.entry(reason).or_default();
+        *directories += row.watch.unwatched.unwrap_or(0);
+        slugs.push(&row.slug);
+    }
+    let check = |(reason, (directories, slugs)): (&str, (u64, Vec<&str>))| {
+        let first = slugs.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+        let more = slugs.len().saturating_sub(3);
+        let others = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let number = plural(directories, "directory", "directories");
+        Check::warn(
+            "watches",
+            format!("{number} of {first}{others} cannot be watched: {reason}"),
+            "nothing has to be restarted; until then changes there are seen late, by polling",
+        )
+    };
+    by_reason.into_iter().map(check).collect()
+}
+
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
@@ -166,6 +193,10 @@ mod tests {
         check(
             r#"{"version":"9.9.9","http":"http://127.0.0.1:1","tcp_auth":"none","ready":false}"#,
             r#"{"roots":[{"id":"r","watch":{"state":"detached","since":"2026-11-22T14:03:07Z"}},{"id":"s","watch":{"state":"polling","reason":"nfs"}}],
+               "features":[
+                 {"id":"a","slug":"a","watch":{"state":"partial","unwatched":2,"reason":"sysctl"}},
+                 {"id":"b","slug":"b","watch":{"state":"partial","unwatched":1,"reason":"sysctl"}},
+                 {"id":"c","slug":"c","watch":{"state":"live"}}],
                "health":{"watch_fault":"no inotify","overflows":2,"warnings":["w"]}}"#,
             &[
                 ("daemon", CheckStatus::Warn),
@@ -176,6 +207,7 @@ mod tests {
                 ("file events", CheckStatus::Warn),
                 ("root", CheckStatus::Fail),
                 ("root", CheckStatus::Warn),
+                ("watches", CheckStatus::Warn),
             ],
         );
     }

@@ -123,7 +123,7 @@ impl Engine {
                 Target::All => true,
                 Target::Feature(id) => self.features.get(id).as_ref().is_some_and(own),
             };
-            concerned && (root.poll.is_some() || root.detached.is_some())
+            concerned && (root.is_degraded() || root.detached.is_some())
         }) || self.features.values().any(|f| {
             let concerned = match target {
                 Target::All => true,

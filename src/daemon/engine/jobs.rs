@@ -306,7 +306,7 @@ fn answer_failed_tasks(waiting: Vec<Waiting>, answers: &[Result<bool, TaskError>
 }
 
 /// Why a directory is not watched, and what to do.
-fn describe(error: &WatchError) -> String {
+pub(super) fn describe(error: &WatchError) -> String {
     match error {
         WatchError::Limit(_) => format!(
             "the system's limit on watches is reached; {}",

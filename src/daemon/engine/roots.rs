@@ -4,6 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::jobs::describe;
 use super::{Engine, TICK};
 use crate::daemon::feature::Feature;
 use crate::daemon::job::Whereabouts;
@@ -91,7 +92,7 @@ impl Engine {
         }
         let state = match (&root.poll, watched) {
             (Some(poll), _) => WatchState::Polling { reason: poll.reason.clone() },
-            (None, Err(error)) => WatchState::Partial { unwatched: 1, reason: error.to_string() },
+            (None, Err(error)) => WatchState::Partial { unwatched: 1, reason: describe(&error) },
             (None, Ok(())) => WatchState::Live,
         };
         self.parts.dirty.add_root(path);
@@ -217,7 +218,8 @@ impl Engine {
                 let own = self.features.values_mut().filter(|f| f.root_id == id);
                 own.for_each(Feature::touch_all);
             }
-            if found != self.roots[index].identity || polled {
+            let root = &self.roots[index];
+            if found != root.identity || polled || root.is_to_be_retried() {
                 self.visit_root(index, now);
             }
         }
