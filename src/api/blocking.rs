@@ -17,6 +17,9 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// Large answers that are rendered at the same time. They have places of their own, so that
 /// a dead file system keeps nobody from what is in memory.
 const RENDERINGS: usize = 2;
+/// For waiting and rendering together. It always ends, so the transport's limit comes first;
+/// this one is for transports that have none.
+const RENDERING_DEADLINE: Duration = Duration::from_secs(60);
 /// Rows up to which an answer is rendered at once: less than a millisecond of work.
 const ROWS_AT_ONCE: usize = 1000;
 
@@ -37,7 +40,7 @@ impl Blocking {
 
     /// For large answers.
     pub(super) fn renderings() -> Self {
-        Self::new(RENDERINGS, DEADLINE, "")
+        Self::new(RENDERINGS, RENDERING_DEADLINE, "")
     }
 
     fn new(places: usize, deadline: Duration, source: &'static str) -> Self {

@@ -22,8 +22,8 @@ use super::error::ServerError;
 
 /// The longest path of a socket address, without the NUL that ends it (`sun_path`).
 const LONGEST_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
-/// Connections that wait to be accepted.
-const BACKLOG: i32 = 128;
+/// Connections that wait to be accepted: as many as may be open, so that all can come at once.
+const BACKLOG: i32 = 256;
 
 /// A listening socket and its file.
 #[derive(Debug)]
