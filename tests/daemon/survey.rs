@@ -1,11 +1,11 @@
 //! One survey after the other, without a daemon between: what one of them cannot finish is
 //! still known to the next.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use dossierd::dossier::ledger::Ledger;
 use dossierd::dossier::{Dossier, RelPath};
 use dossierd::index::{FeatureIndex, IgnoreRules, RootFault, ScanRequest, Touched};
 use dossierd::store::Home;
@@ -69,7 +69,7 @@ impl Subject {
             threads: 1,
             gate: true,
         };
-        self.survey.run(&assignment, &around, &BTreeSet::new())?;
+        self.survey.run(&assignment, &around, &Ledger::default())?;
         Ok(&self.survey.judged.as_ref().expect("is judged").dossier)
     }
 
