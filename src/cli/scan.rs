@@ -1,7 +1,5 @@
 //! `dossierd scan`: one survey, no daemon.
 
-use serde_json::value::RawValue;
-
 use super::args::ScanArgs;
 use super::render::{Line, Page, Tone, mark};
 use super::{CliError, Context, Verdict, places, surveying};
@@ -25,7 +23,7 @@ pub(super) fn run(args: ScanArgs, context: &mut Context) -> Result<Verdict, CliE
     }
     let found = surveying::survey(&args.path, args.mission, context)?;
     if args.json {
-        context.output.json(&document(&found)?)?;
+        context.output.json(&document(&found))?;
     } else {
         context.output.page(&page(&found))?;
     }
@@ -33,27 +31,38 @@ pub(super) fn run(args: ScanArgs, context: &mut Context) -> Result<Verdict, CliE
 }
 
 /// The snapshot of a feature, or those of a project by slug.
-fn document(found: &Found) -> Result<Vec<u8>, CliError> {
-    #[derive(serde::Serialize)]
-    struct Project {
-        schema_version: u32,
-        features: Vec<Box<RawValue>>,
-    }
-    let broken = |error: serde_json::Error| {
-        CliError::new(ErrorKind::Protocol, "the snapshot cannot be written").because(error)
+fn document(found: &Found) -> Vec<u8> {
+    let features = match found {
+        Found::Feature(feature) => return judged(feature).map_or_else(Vec::new, snapshot),
+        Found::Project(features) => features,
     };
-    match found {
-        Found::Feature(feature) => Ok(judged(feature).map_or_else(Vec::new, snapshot)),
-        Found::Project(features) => {
-            let raw = |judged: &Judged| {
-                let text = String::from_utf8_lossy(&snapshot(judged)).into_owned();
-                RawValue::from_string(text.trim_end().to_owned())
-            };
-            let features = features.iter().filter_map(judged).map(raw).collect::<Result<_, _>>();
-            let project = Project { schema_version: 1, features: features.map_err(broken)? };
-            serde_json::to_vec(&project).map_err(broken)
+    let mut document = b"{\"schema_version\":1,\"features\":[".to_vec();
+    for (number, snapshot) in snapshots(features).iter().enumerate() {
+        if number > 0 {
+            document.push(b',');
         }
+        document.extend_from_slice(snapshot.trim_ascii_end());
     }
+    document.extend_from_slice(b"]}");
+    document
+}
+
+/// The snapshots of all features, made by as many threads as there are processors.
+fn snapshots(features: &[FeatureSurvey]) -> Vec<Vec<u8>> {
+    let share = features.len().div_ceil(surveying::threads()).max(1);
+    std::thread::scope(|scope| {
+        let work = |part| move || features_of(part);
+        let threads: Vec<_> = features.chunks(share).map(|part| scope.spawn(work(part))).collect();
+        let joined = threads.into_iter().map(|thread| {
+            // A panic is not swallowed: it goes on in the thread that asked.
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        joined.flatten().collect()
+    })
+}
+
+fn features_of(part: &[FeatureSurvey]) -> Vec<Vec<u8>> {
+    part.iter().filter_map(judged).map(snapshot).collect()
 }
 
 /// Every survey that succeeded has been judged.

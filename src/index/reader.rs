@@ -5,6 +5,7 @@
 //! streamed in constant memory. A file that changes while it is read is read again, and
 //! if it never settles that is what is reported: no hash is ever guessed.
 
+use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -144,11 +145,17 @@ impl<'a> Reader<'a> {
         opened: &OpenedFile,
         job: &Job,
     ) -> Result<Judged, Halt> {
-        // The stated size is a hint for the buffer; where the file ends decides.
-        let hint = usize::try_from(opened.key.size).unwrap_or(SMALL).min(SMALL) + 1;
-        buffer.reserve(hint);
-        let limit = SMALL as u64 + 1;
-        (&opened.file).take(limit).read_to_end(buffer).map_err(io_fault)?;
+        // The stated size is a hint for the buffer; where the file ends decides. A file that
+        // gives just as much at once has ended there, or has not held still, which is found
+        // out afterwards.
+        let stated = usize::try_from(opened.key.size).unwrap_or(SMALL).min(SMALL);
+        buffer.resize(stated + 1, 0);
+        let length = read_some(&opened.file, buffer)?;
+        buffer.truncate(length);
+        if length != stated || opened.key.size > SMALL as u64 {
+            let limit = (SMALL + 1 - length) as u64;
+            (&opened.file).take(limit).read_to_end(buffer).map_err(io_fault)?;
+        }
         self.stats.bytes_read += buffer.len() as u64;
         if buffer.len() > SMALL {
             return self.stream(buffer, opened, job);
@@ -254,6 +261,16 @@ fn invalid(offset: u64, sha256: Digest) -> FileState {
         reason: ErrorReason::InvalidFormat,
         detail: format!("invalid UTF-8 at byte {offset}").into(),
         raw_sha256: Some(Box::new(sha256)),
+    }
+}
+
+/// One read that is not interrupted.
+fn read_some(mut file: &File, buffer: &mut [u8]) -> Result<usize, OpenFault> {
+    loop {
+        match file.read(buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            other => return other.map_err(io_fault),
+        }
     }
 }
 

@@ -33,8 +33,8 @@ impl Utf8Check {
         if self.bad_at.is_some() {
             return;
         }
-        match std::str::from_utf8(chunk) {
-            Ok(_) => self.valid += chunk.len() as u64,
+        match validate(chunk) {
+            Ok(()) => self.valid += chunk.len() as u64,
             Err(error) => {
                 self.valid += error.valid_up_to() as u64;
                 match error.error_len() {
@@ -52,9 +52,18 @@ impl Utf8Check {
     }
 }
 
+/// Valid, or where not: almost all texts are, so that is found out fast, and only of the
+/// others it is asked where.
+fn validate(bytes: &[u8]) -> Result<(), std::str::Utf8Error> {
+    if simdutf8::basic::from_utf8(bytes).is_ok() {
+        return Ok(());
+    }
+    std::str::from_utf8(bytes).map(|_| ())
+}
+
 /// The offset of the first bad byte of a whole text.
 pub(super) fn first_bad_byte(bytes: &[u8]) -> Option<u64> {
-    std::str::from_utf8(bytes).err().map(|error| error.valid_up_to() as u64)
+    validate(bytes).err().map(|error| error.valid_up_to() as u64)
 }
 
 /// As many bytes of `bytes` as are whole characters, up to `limit`.

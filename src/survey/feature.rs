@@ -206,8 +206,13 @@ impl FeatureSurvey {
     /// Assembles and judges what was found last again, without a memory of what was there
     /// before. For a survey that turned out to be of another context than its memory.
     pub fn forget_remembered(&mut self, assignment: &Assignment) {
+        self.remember(assignment, &Ledger::default());
+    }
+
+    /// Assembles and judges what was found last again, with what this ledger remembers.
+    pub fn remember(&mut self, assignment: &Assignment, ledger: &Ledger) {
         let Some(context) = self.context.clone() else { return };
-        let dossier = Arc::new(self.assemble(assignment, &context, &Ledger::default()));
+        let dossier = Arc::new(self.assemble(assignment, &context, ledger));
         let alone = Assignment { tasks: Vec::new(), ..assignment.clone() };
         self.judge(dossier, &context, &alone, true);
     }

@@ -128,7 +128,6 @@ impl OneShot<'_> {
         let index = FeatureIndex::new(dir.to_path_buf(), rules, None);
         let faults = of_ignore_files(&ignore_faults);
         let mut survey = FeatureSurvey::new(slug.clone(), prefix, index, faults, place);
-        let ledger = survey.place.as_ref().map(written).unwrap_or_default();
         let assignment = Assignment {
             request: Some(ScanRequest::Full),
             tasks: Vec::new(),
@@ -145,8 +144,13 @@ impl OneShot<'_> {
             progress: self.progress,
         };
         survey
-            .run(&assignment, &around, &ledger)
+            .run(&assignment, &around, &Ledger::default())
             .map_err(|source| SurveyError::Feature { slug, source })?;
+        // The log is asked only for what was there before, of what is not there now.
+        let is_lacking = survey.judged.as_ref().is_some_and(|j| !j.dossier.missing.is_empty());
+        if let Some(place) = survey.place.clone().filter(|_| is_lacking) {
+            survey.remember(&assignment, &written(&place));
+        }
         Ok(survey)
     }
 }
