@@ -121,6 +121,7 @@ impl Written {
         checkpoint: Option<(Checkpoint, u64)>,
         resume: impl FnOnce(Checkpoint) -> Option<Ledger>,
     ) -> Result<Self, StoreError> {
+        let had_checkpoint = checkpoint.is_some();
         if let Some((checkpoint, opening)) = checkpoint
             && let Some(last) = log.last_line()?
             && let Ok(last) = serde_json::from_slice::<RawEvent>(&last)
@@ -134,6 +135,7 @@ impl Written {
                 opening,
             });
         }
+        tracing::debug!(log = %log.dir().path().display(), had_checkpoint, "the log is read from its beginning");
         let history = History::read(log.lines())?;
         let History { state, last, last_event_id, last_clock, opening } = history;
         let mut ledger = Ledger::of_log(state, last);

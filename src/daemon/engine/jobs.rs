@@ -15,12 +15,16 @@ use crate::index::RootFault;
 use crate::survey::{TaskError, now as timestamp};
 use crate::watch::{InotifyLimits, WatchError};
 
+/// Jobs that may wait for each worker, the one it does among them: with the next one at
+/// hand it need not wait for the loop.
+const QUEUED: usize = 2;
+
 impl Engine {
     /// Gives workers the jobs that are due.
     pub(super) fn dispatch(&mut self, now: Instant) {
         let ids: Vec<String> = self.features.keys().cloned().collect();
         for id in ids {
-            if self.in_flight >= self.parts.workers {
+            if self.in_flight >= QUEUED * self.parts.workers {
                 // What is due stays due; a result will bring the loop back here.
                 return;
             }

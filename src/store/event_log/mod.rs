@@ -273,9 +273,12 @@ impl Active {
         let number = segment::list(dir)?.active_number;
         let file =
             dir.open_file(OsStr::new(ACTIVE), Open::AppendOrCreate(0o600)).at("open", &path)?;
-        // The name must not be lost when the lines in it are durable.
-        dir.sync().at("sync the directory of", &path)?;
         let tail = repair::repair(&file).at("repair", &path)?;
+        if tail.len == 0 {
+            // The name must not be lost when the lines in it are durable. With lines in it,
+            // whoever wrote them has seen to that.
+            dir.sync().at("sync the directory of", &path)?;
+        }
         let id = file_facts(&file).at("look at", &path)?.id;
         Ok((Self { file, id, number, len: tail.len, damaged: false }, tail))
     }
