@@ -147,7 +147,7 @@ impl Journal {
                 line.lost &= !emitted.full;
                 line.tickets.push(ticket);
                 if !line.lost {
-                    line.waiting.push(emitted);
+                    line.waiting.push(*emitted);
                 }
             }
             Order::Snapshot { view, place } => {

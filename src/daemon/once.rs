@@ -146,7 +146,7 @@ fn write_feature(
         orders.push(loaded.order(&id));
     }
     if let Some(emitted) = survey.emitted {
-        orders.push(Order::Append { feature: id, emitted, ticket: 0 });
+        orders.push(Order::Append { feature: id, emitted: Box::new(emitted), ticket: 0 });
     }
     let place = work.survey.place.clone();
     let mut feature = Feature::new(at, String::new(), Instant::now());

@@ -21,7 +21,7 @@ pub(super) enum Order {
     /// This feature's log could not be opened: its events cannot be kept.
     NoLog { feature: String, message: String },
     /// Append these events; `ticket` is given back when they are durable.
-    Append { feature: String, emitted: Emitted, ticket: u64 },
+    Append { feature: String, emitted: Box<Emitted>, ticket: u64 },
     /// Replace the snapshot file, some time after the log.
     Snapshot { view: Arc<FeatureView>, place: DossierDir },
     /// Write what waits, let go of the log, and forget the feature.

@@ -122,6 +122,7 @@ impl Engine {
             Some(emitted) => {
                 let ticket = self.number();
                 self.tickets.insert(ticket, (id.to_owned(), waiting));
+                let emitted = Box::new(emitted);
                 let order = Order::Append { feature: id.to_owned(), emitted, ticket };
                 let _ = self.parts.journal.send(order);
             }
