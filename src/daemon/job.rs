@@ -67,7 +67,7 @@ pub(super) struct FeatureWork {
     /// Bytes of the full scan that the active segment of the log begins with, as far as
     /// the journal has said.
     pub opening: u64,
-    /// Was there a snapshot file when the feature was loaded?
+    /// Was the snapshot file that of the log's last snapshot when the feature was loaded?
     pub has_snapshot_file: bool,
     /// Has the index changed since the cache was written?
     pub cache_dirty: bool,

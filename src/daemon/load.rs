@@ -93,7 +93,6 @@ pub(super) fn load(
         Ok((log, written)) => (Ok(log), written),
         Err(error) => (Err(error.to_string()), Written::default()),
     };
-    let has_snapshot_file = place.has(SNAPSHOT_FILE).unwrap_or(false);
     let store = StoreState {
         location: if place.is_in_project() { "project" } else { "state" },
         fallback_reason: fallback.map(|reason| reason.to_string()),
@@ -101,6 +100,7 @@ pub(super) fn load(
         repaired_bytes,
     };
     let Written { ledger, last_event_id, last_clock, opening } = written;
+    let has_snapshot_file = ledger.snapshot_id().is_some_and(|id| is_of_snapshot(&place, id));
     let loaded = Loaded { log, last_event_id, last_clock, opening };
     (FeatureWork { survey, ledger, store, opening, has_snapshot_file, cache_dirty: true }, loaded)
 }
@@ -145,6 +145,14 @@ impl Written {
         }
         Ok(Self { ledger, last_event_id, last_clock, opening })
     }
+}
+
+/// Is the snapshot file that of this snapshot? Its id stands near the beginning, behind the
+/// name of the feature.
+fn is_of_snapshot(place: &DossierDir, id: &str) -> bool {
+    let wanted = format!("\"snapshot_id\":\"{id}\"");
+    let beginning = place.beginning(SNAPSHOT_FILE, 4096).ok().flatten().unwrap_or_default();
+    String::from_utf8_lossy(&beginning).contains(&wanted)
 }
 
 fn end_of(event: &RawEvent) -> BatchEnd {

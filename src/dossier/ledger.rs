@@ -36,6 +36,8 @@ pub struct Ledger {
     /// project root; of those that `Known::Rows` has as present, none need be here.
     ever: BTreeSet<String>,
     last: Option<BatchEnd>,
+    /// UUID of the snapshot that the last snapshot event tells of, once one was written.
+    snapshot_id: Option<String>,
 }
 
 /// The catalogue.
@@ -72,6 +74,7 @@ pub struct Checkpoint {
     snapshot: Option<SnapshotMark>,
     ever: BTreeSet<String>,
     last: BatchEnd,
+    snapshot_id: Option<String>,
     /// SHA-256 over everything that the log says of the rows.
     rows: Digest,
 }
@@ -101,7 +104,7 @@ impl Ledger {
     pub fn of_log(state: LogState, last: Option<BatchEnd>) -> Self {
         let LogState { namespace, catalogue, missing, drift, snapshot, loose, ever, .. } = state;
         let known = Known::Log { catalogue, loose };
-        Self { namespace, missing, drift, snapshot, known, ever, last }
+        Self { namespace, missing, drift, snapshot, known, ever, last, snapshot_id: None }
     }
 
     /// What the log lacks of a dossier.
@@ -185,6 +188,7 @@ impl Ledger {
             match payload {
                 Payload::SnapshotComputed(snapshot) => {
                     self.snapshot = Some(SnapshotMark::of(snapshot));
+                    self.snapshot_id = snapshot.context_diagnostics.get("snapshot_id").cloned();
                     if !snapshot.leaves_drift_open() {
                         self.drift = None;
                     }
@@ -258,6 +262,11 @@ impl Ledger {
         Self { namespace: self.namespace, ever, ..Self::default() }
     }
 
+    /// UUID of the snapshot that the last snapshot event tells of, if that is known.
+    pub fn snapshot_id(&self) -> Option<&str> {
+        self.snapshot_id.as_deref()
+    }
+
     /// What the next start needs to know, apart from the rows; `None` if the catalogue is
     /// not that of rows.
     pub fn checkpoint(&self) -> Option<Checkpoint> {
@@ -270,6 +279,7 @@ impl Ledger {
             snapshot: self.snapshot.clone(),
             ever: self.ever.clone(),
             last: self.last.clone()?,
+            snapshot_id: self.snapshot_id.clone(),
             rows: fingerprint(rows),
         })
     }
@@ -286,6 +296,7 @@ impl Ledger {
             known: Known::Rows { prefix: prefix.to_owned(), rows: rows.clone() },
             ever,
             last: Some(last),
+            snapshot_id: checkpoint.snapshot_id,
         })
     }
 }

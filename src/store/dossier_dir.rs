@@ -6,7 +6,7 @@
 //! it is now. What the files say is up to the callers.
 
 use std::ffi::{OsStr, OsString};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::atomic;
@@ -15,7 +15,7 @@ use super::error::{At, StoreError};
 use super::home::Home;
 use super::place::{self, FallbackReason, Place};
 use crate::dossier::Digest;
-use crate::platform::{Dir, NodeKind};
+use crate::platform::{Dir, NodeKind, Open};
 
 const BASELINES: &str = "baselines";
 const MODE: u32 = 0o600;
@@ -120,12 +120,19 @@ impl DossierDir {
         atomic::replace_in(&self.open()?, file_name(name)?, bytes, MODE)
     }
 
-    /// Is there a file `name`?
-    pub fn has(&self, name: &str) -> Result<bool, StoreError> {
+    /// The first bytes of the file `name`, at most `length`; `None` if there is none.
+    pub fn beginning(&self, name: &str, length: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let name = file_name(name)?;
-        let Some(dir) = self.open_to_read()? else { return Ok(false) };
-        let facts = dir.facts(name).at("look at", &dir.path().join(name))?;
-        Ok(facts.is_some_and(|facts| facts.kind == NodeKind::File))
+        let Some(dir) = self.open_to_read()? else { return Ok(None) };
+        let path = dir.path().join(name);
+        let file = match dir.open_file(name, Open::Read) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(StoreError::io("open", &path, source)),
+        };
+        let mut bytes = Vec::new();
+        file.take(length).read_to_end(&mut bytes).at("read", &path)?;
+        Ok(Some(bytes))
     }
 
     /// Removes the file `name`; `false` if there is none.
