@@ -45,7 +45,9 @@ use self::watches::{DirPath, Watches};
 use super::plain_dir::{self, Unplain};
 use super::{Classifier, Cookies, Coverage, DirWatcher, DirtySet, WatchBackend, WatchError};
 
-/// What is asked of the kernel for each directory.
+/// What is asked of the kernel for each directory. Not `EXCL_UNLINK`: it silences whatever
+/// is written through a name that is not in the directory, and a file that was made without
+/// one (`O_TMPFILE`) and got its name later is still written through none.
 const MASK: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::DELETE)
     .union(WatchFlags::MODIFY)
@@ -55,8 +57,7 @@ const MASK: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::MOVED_TO)
     .union(WatchFlags::DELETE_SELF)
     .union(WatchFlags::MOVE_SELF)
-    .union(WatchFlags::ONLYDIR)
-    .union(WatchFlags::EXCL_UNLINK);
+    .union(WatchFlags::ONLYDIR);
 
 /// So many watches are removed before the lock is free for others for a moment.
 const REMOVE_CHUNK: usize = 1024;

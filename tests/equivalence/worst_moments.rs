@@ -2,14 +2,16 @@
 //! of watching has a test here that fails for certain without it.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
 use dossierd::daemon::Setup;
 use dossierd::daemon::command::{CommandError, Target};
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, linkat, open, renameat_with};
 
 use crate::agreement::view_and_survey;
 use crate::backend::Backend;
@@ -157,6 +159,26 @@ fn a_feature_made_again_with_all_that_is_around_it_is_the_new_one() {
             knob.set(Faults::default());
             agree(&bench, &format!("made again, round {round}"));
             still_watched(&bench, "made again", &[&format!("r{round}")]);
+        }
+    }
+}
+
+#[test]
+fn what_is_written_into_a_file_that_got_its_name_later_is_seen() {
+    for backend in Backend::chosen() {
+        let (bench, _knob, feature) = held(backend);
+        let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+        let nameless = open(&feature, flags, Mode::from_raw_mode(0o644)).expect("a file");
+        let mut file = File::from(nameless);
+        file.write_all(b"# Before it had a name\n").expect("written");
+        let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let name = feature.join("named.md");
+        linkat(CWD, link, CWD, &name, AtFlags::SYMLINK_FOLLOW).expect("named");
+        agree(&bench, "named");
+        for round in 0..2 {
+            // The kernel has no name for it that anybody could look up.
+            file.write_all(b"And afterwards\n").expect("written");
+            agree(&bench, &format!("written once more, round {round}"));
         }
     }
 }
