@@ -206,7 +206,12 @@ fn a_descriptor_that_is_older_than_a_rename_takes_no_watch_away() {
     // The visit of "p" that had opened what is "q" by now.
     assert!(matches!(inside.watch("p", &stale), Err(WatchError::Gone(_))));
     assert_eq!((inside.wd("p"), inside.wd("q")), before);
-    // Nor does one whose directory nobody else watches.
+    // Nor does one whose directory nobody else watches, once the renames above are read,
+    // which lets go of both paths until they are visited again.
+    inside.marks();
+    inside.watch("q", &stale).expect("visited");
+    inside.watch("p", &live).expect("visited");
+    let before = (inside.wd("p"), inside.wd("q"));
     let other = inside.open("x");
     fs::rename(inside.path("x"), inside.path("y")).expect("renamed");
     assert!(matches!(inside.watch("p", &other), Err(WatchError::Gone(_))));
