@@ -3,7 +3,7 @@
 //! A changed copy has all chunks of the former but those that changed, so that an edit in
 //! a feature of a hundred thousand artifacts copies some hundred rows, and comparing two
 //! dossiers skips what they share. Invariants: keys are unique and ascending; no chunk is
-//! empty; none has more than [`MOST`] rows.
+//! empty; none has more than 128 rows.
 
 use std::sync::Arc;
 
