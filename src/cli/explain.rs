@@ -16,14 +16,15 @@ use crate::survey::{FeatureSurvey, Judged};
 
 pub(super) fn run(args: ExplainArgs, context: &mut Context) -> Result<Verdict, CliError> {
     let (feature_dir, relative) = locate(&args.path)?;
-    let found = surveying::survey(&feature_dir, MissionArgs::default(), context)?;
+    let found =
+        surveying::survey(&feature_dir, MissionArgs::default(), context, &|feature| feature)?;
     let no_feature = || {
         CliError::new(
             ErrorKind::Input,
             format!("{} is no feature directory", feature_dir.display()),
         )
     };
-    let feature = found.features().first().ok_or_else(no_feature)?;
+    let feature = found.items().first().ok_or_else(no_feature)?;
     let judged = feature.judged.as_ref().ok_or_else(no_feature)?;
     let explained = Explained { feature, judged, path: relative };
     if args.json {

@@ -21,11 +21,12 @@ struct Stream {
 }
 
 impl Stream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn write(&mut self, pieces: &[&[u8]]) -> io::Result<()> {
         if self.closed {
             return Ok(());
         }
-        match self.sink.write_all(bytes).and_then(|()| self.sink.flush()) {
+        let written = pieces.iter().try_for_each(|piece| self.sink.write_all(piece));
+        match written.and_then(|()| self.sink.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 self.closed = true;
                 Ok(())
@@ -90,10 +91,13 @@ impl Output {
 
     /// Prints a JSON document, or one line of NDJSON, exactly as it is, with one line end.
     pub fn json(&mut self, document: &[u8]) -> Result<(), CliError> {
-        let end = document.iter().rposition(|b| !b.is_ascii_whitespace()).map_or(0, |at| at + 1);
-        let mut bytes = document[..end].to_vec();
-        bytes.push(b'\n');
-        self.bytes(&bytes)
+        self.pieces(&[document.trim_ascii_end(), b"\n"])
+    }
+
+    /// The same of a document in pieces, without white space at its end.
+    pub fn json_pieces(&mut self, mut document: Vec<&[u8]>) -> Result<(), CliError> {
+        document.push(b"\n");
+        self.pieces(&document)
     }
 
     /// Prints the text of an artifact: harmless on a terminal, exact elsewhere.
@@ -110,7 +114,11 @@ impl Output {
 
     /// Prints exactly these bytes on stdout.
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), CliError> {
-        self.out.write(bytes).map_err(|error| CliError::io("cannot write to stdout", error))
+        self.pieces(&[bytes])
+    }
+
+    fn pieces(&mut self, pieces: &[&[u8]]) -> Result<(), CliError> {
+        self.out.write(pieces).map_err(|error| CliError::io("cannot write to stdout", error))
     }
 
     /// Says something on stderr that is no result.
@@ -149,7 +157,7 @@ impl Output {
     fn say(&mut self, line: Line) {
         let text = Page::from(line).to_text(self.err.colour);
         // Without a working stderr there is nowhere left to complain.
-        let _ = self.err.write(text.as_bytes());
+        let _ = self.err.write(&[text.as_bytes()]);
     }
 }
 

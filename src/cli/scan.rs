@@ -21,68 +21,55 @@ pub(super) fn run(args: ScanArgs, context: &mut Context) -> Result<Verdict, CliE
             .hint("a running daemon writes by itself; ask it with `dossierd reindex`")
         })?;
     }
-    let found = surveying::survey(&args.path, args.mission, context)?;
     if args.json {
-        context.output.json(&document(&found))?;
+        let snapshot = |survey: FeatureSurvey| survey.judged.map(|judged| snapshot(&judged));
+        let found = surveying::survey(&args.path, args.mission, context, &snapshot)?;
+        context.output.json_pieces(document(&found))?;
     } else {
-        context.output.page(&page(&found))?;
+        let feature = |survey: FeatureSurvey| survey.judged.map(|judged| feature(&judged));
+        let found = surveying::survey(&args.path, args.mission, context, &feature)?;
+        context.output.page(&page(found))?;
     }
     Ok(Verdict::Fine)
 }
 
-/// The snapshot of a feature, or those of a project by slug.
-fn document(found: &Found) -> Vec<u8> {
-    let features = match found {
-        Found::Feature(feature) => return judged(feature).map_or_else(Vec::new, snapshot),
-        Found::Project(features) => features,
-    };
-    let mut document = b"{\"schema_version\":1,\"features\":[".to_vec();
-    for (number, snapshot) in snapshots(features).iter().enumerate() {
-        if number > 0 {
-            document.push(b',');
-        }
-        document.extend_from_slice(snapshot.trim_ascii_end());
+/// The snapshot of a feature, or those of a project by slug, in pieces.
+fn document(found: &Found<Option<Vec<u8>>>) -> Vec<&[u8]> {
+    let snapshots = found.items().iter().flatten().map(Vec::as_slice);
+    if let Found::Feature(_) = found {
+        return snapshots.collect();
     }
-    document.extend_from_slice(b"]}");
+    let mut pieces: Vec<&[u8]> = vec![b"{\"schema_version\":1,\"features\":["];
+    for (number, snapshot) in snapshots.enumerate() {
+        if number > 0 {
+            pieces.push(b",");
+        }
+        pieces.push(snapshot);
+    }
+    pieces.push(b"]}");
+    pieces
+}
+
+/// Without the end of its line.
+fn snapshot(judged: &Judged) -> Vec<u8> {
+    let mut document = judged.snapshot().to_json();
+    document.truncate(document.trim_ascii_end().len());
     document
 }
 
-/// The snapshots of all features, made by as many threads as there are processors.
-fn snapshots(features: &[FeatureSurvey]) -> Vec<Vec<u8>> {
-    let share = features.len().div_ceil(surveying::threads()).max(1);
-    std::thread::scope(|scope| {
-        let work = |part| move || features_of(part);
-        let threads: Vec<_> = features.chunks(share).map(|part| scope.spawn(work(part))).collect();
-        let joined = threads.into_iter().map(|thread| {
-            // A panic is not swallowed: it goes on in the thread that asked.
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
-        joined.flatten().collect()
-    })
-}
-
-fn features_of(part: &[FeatureSurvey]) -> Vec<Vec<u8>> {
-    part.iter().filter_map(judged).map(snapshot).collect()
-}
-
-/// Every survey that succeeded has been judged.
-fn judged(feature: &FeatureSurvey) -> Option<&Judged> {
-    feature.judged.as_ref()
-}
-
-fn snapshot(judged: &Judged) -> Vec<u8> {
-    judged.snapshot().to_json()
-}
-
 /// For people: one paragraph a feature.
-fn page(found: &Found) -> Page {
+fn page(found: Found<Option<Page>>) -> Page {
     let mut page = Page::new();
-    for judged in found.features().iter().filter_map(judged) {
-        page.gap();
-        page.append(feature(judged));
-    }
-    if found.features().is_empty() {
+    let features = match found {
+        Found::Feature(feature) => vec![feature],
+        Found::Project(features) => features,
+    };
+    if features.is_empty() {
         page.line("this project has no features yet: kitty-specs/ is empty or missing");
+    }
+    for feature in features.into_iter().flatten() {
+        page.gap();
+        page.append(feature);
     }
     page
 }

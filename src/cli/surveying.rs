@@ -15,7 +15,7 @@ use crate::project::ProjectContext;
 use crate::project::identity::{GeneratedIdentity, default_node_id};
 use crate::project::root::{Registration, classify_registration};
 use crate::store::{Home, IdentityFile};
-use crate::survey::{Found, OneShot, SurveyError};
+use crate::survey::{FeatureSurvey, Found, OneShot, SurveyError};
 
 /// How often a long scan says how far it is, on a terminal.
 const PROGRESS: Duration = Duration::from_millis(200);
@@ -25,12 +25,14 @@ pub(super) fn threads() -> usize {
     std::thread::available_parallelism().map_or(2, |n| n.get().min(16))
 }
 
-/// Surveys the feature or project at a path. Writes nothing.
-pub(super) fn survey(
+/// Surveys the feature or project at a path, and makes of each survey what is wanted.
+/// Writes nothing.
+pub(super) fn survey<T: Send>(
     path: &Path,
     mission: MissionArgs,
     context: &mut Context,
-) -> Result<Found, CliError> {
+    make: &(dyn Fn(FeatureSurvey) -> T + Sync),
+) -> Result<Found<T>, CliError> {
     if mission.step.is_some() {
         one_feature(path)?;
     }
@@ -56,7 +58,7 @@ pub(super) fn survey(
         threads: threads(),
         progress: Some(&progress),
     };
-    one_shot.survey(path).map_err(explain)
+    one_shot.survey(path, make).map_err(explain)
 }
 
 /// A step is one feature's: with a project it would be set for features of other missions.

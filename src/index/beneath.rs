@@ -241,6 +241,11 @@ impl FeatureDir {
     }
 }
 
+/// Opens a regular file by its name in an open directory; a link is [`OpenFault::Loop`].
+pub(super) fn open_entry(dir: &OwnedFd, name: &[u8]) -> Result<OpenedFile, OpenFault> {
+    regular(openat(dir, name, OPEN_FILE | OFlags::NOFOLLOW, Mode::empty())?)
+}
+
 /// Hands out the descriptor only if it is a regular file.
 fn regular(fd: OwnedFd) -> Result<OpenedFile, OpenFault> {
     let key = StatKey::of(&fstat(&fd)?);

@@ -41,6 +41,11 @@ pub(super) struct Contents {
 }
 
 impl Contents {
+    /// Was nothing ever seen, or nothing kept of it?
+    pub(super) fn is_empty(&self) -> bool {
+        self.hints.is_empty() && self.gone.is_empty()
+    }
+
     /// A file with these bytes.
     pub(super) fn get(&self, blake3: &Digest, tree: &Tree) -> Option<Known> {
         let here = self.hints.get(&beginning(blake3)).and_then(|path| {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::beneath::{FeatureDir, RootFault};
 use super::contents::Contents;
+use super::first_pass::{Results, walk_and_read};
 use super::ignore_rules::{IgnoreFault, IgnoreRules, Ignored};
 use super::index_cache::{CachedRow, IndexCache};
 use super::reader::{ATTEMPTS, Job, ReadResult, Seen, unreadable};
@@ -240,30 +241,26 @@ impl FeatureIndex {
         let mut touched = touched.unwrap_or_default().to_vec();
         for round in 0..ATTEMPTS {
             let ground = Ground { dir, watcher, settings, file_clock: self.file_clock };
-            let mut walk = Walk::new(&ground, &mut self.tree, &self.rules, self.limits, full);
-            if full {
-                walk.everything();
-            } else {
-                walk.touched(&touched);
+            let look = if full { None } else { Some(touched.as_slice()) };
+            let found = self.look(&ground, look, outcome);
+            let last = round + 1 == ATTEMPTS;
+            let merge = Merge { at: found.at, full, last };
+            let mut again = found.again;
+            if outcome.root.is_err() {
+                return;
             }
-            walk.links();
-            let exceeded = walk.met > self.limits.artifacts;
-            let (jobs, mut again, at) = finish(walk, outcome, dir);
-            if outcome.root.is_err() || outcome.cancelled {
+            again.extend(self.merge_all(found.results, &merge, outcome));
+            if outcome.cancelled {
                 return;
             }
             let listed = outcome.stats.listed;
             self.contents.take(self.tree.take_departed());
             let seen = Seen { contents: &self.contents, tree: &self.tree };
-            let (results, stats) = read_all(&ground, &seen, &jobs, listed);
+            let (results, stats) = read_all(&ground, &seen, &found.jobs, listed);
             outcome.stats.add(&stats);
-            let last = round + 1 == ATTEMPTS;
-            let merge = Merge { at, full, last };
-            for (job, result) in jobs.iter().zip(results) {
-                if let Some(path) = self.merge(job, result, &merge, outcome) {
-                    again.push(path);
-                }
-            }
+            let results = found.jobs.into_iter().zip(results);
+            again.extend(self.merge_all(results, &merge, outcome));
+            let exceeded = found.met > self.limits.artifacts;
             self.enforce_limit(full, exceeded);
             if again.is_empty() || outcome.cancelled {
                 return;
@@ -275,6 +272,49 @@ impl FeatureIndex {
             touched =
                 again.into_iter().map(|path| Touched { path: Some(path), deep: true }).collect();
         }
+    }
+
+    /// Walks: everything, or these paths. Where nothing is known yet, what is found is read
+    /// at the same time.
+    fn look(
+        &mut self,
+        ground: &Ground<'_>,
+        touched: Option<&[Touched]>,
+        outcome: &mut ScanOutcome,
+    ) -> Looked {
+        let knows_nothing = self.tree.is_empty() && self.contents.is_empty();
+        let full = touched.is_none();
+        let mut walk = Walk::new(ground, &mut self.tree, &self.rules, self.limits, full);
+        let mut results = Results::new();
+        match touched {
+            None if knows_nothing => {
+                let (read, stats) = walk_and_read(ground, &mut walk);
+                outcome.stats.add(&stats);
+                results = read;
+            }
+            None => walk.everything(),
+            Some(touched) => walk.touched(touched),
+        }
+        walk.links();
+        outcome.stats.add(&walk.stats);
+        outcome.unwatched.extend(walk.unwatched);
+        outcome.unsettled.extend(walk.unsettled);
+        outcome.cancelled |= walk.cancelled;
+        if walk.root_gone {
+            outcome.root = Err(RootFault::Gone(ground.dir.path().to_owned()));
+        }
+        Looked { jobs: walk.jobs, results, again: walk.again, at: walk.at, met: walk.met }
+    }
+
+    /// Takes results; gives the paths that must be looked at again.
+    fn merge_all(
+        &mut self,
+        results: impl IntoIterator<Item = (Job, ReadResult)>,
+        merge: &Merge,
+        outcome: &mut ScanOutcome,
+    ) -> Vec<RelPath> {
+        let merge_one = |(job, result)| self.merge(&job, result, merge, outcome);
+        results.into_iter().filter_map(merge_one).collect()
     }
 
     /// Takes the result of one job; the path if it must be looked at again.
@@ -356,6 +396,17 @@ impl FeatureIndex {
     }
 }
 
+/// What a walk has found.
+struct Looked {
+    /// Files that are still to be read.
+    jobs: Vec<Job>,
+    /// Files that were read already.
+    results: Results,
+    again: Vec<RelPath>,
+    at: Timestamp,
+    met: usize,
+}
+
 /// How results of one round are taken.
 struct Merge {
     at: Timestamp,
@@ -365,20 +416,4 @@ struct Merge {
 
 fn never_settled() -> FileState {
     unreadable(format!("changed while being read, {ATTEMPTS} times"))
-}
-
-/// Takes what a walk found over into the outcome.
-fn finish(
-    walk: Walk<'_>,
-    outcome: &mut ScanOutcome,
-    dir: &FeatureDir,
-) -> (Vec<Job>, Vec<RelPath>, Timestamp) {
-    outcome.stats.add(&walk.stats);
-    outcome.unwatched.extend(walk.unwatched);
-    outcome.unsettled.extend(walk.unsettled);
-    outcome.cancelled |= walk.cancelled;
-    if walk.root_gone {
-        outcome.root = Err(RootFault::Gone(dir.path().to_owned()));
-    }
-    (walk.jobs, walk.again, walk.at)
 }

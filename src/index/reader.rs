@@ -7,12 +7,13 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use sha2::{Digest as _, Sha256};
 
-use super::beneath::{FeatureDir, Links, OpenFault, OpenedFile, io_fault};
+use super::beneath::{FeatureDir, Links, OpenFault, OpenedFile, io_fault, open_entry};
 use super::contents::{Contents, Known};
 use super::scan::{Ground, ScanSettings, ScanStats};
 use super::stat::{FileRecord, Moment, StatRecord, is_transient};
@@ -42,6 +43,13 @@ pub(super) struct Job {
     pub(super) former: Option<(Digest, Arc<FileFacts>)>,
 }
 
+impl Job {
+    /// A file that was listed, and of which nothing is known.
+    pub(super) fn new(path: RelPath, size_bytes: u64) -> Self {
+        Self { path, through_link: false, size_bytes, former: None }
+    }
+}
+
 /// What reading a file gave.
 #[derive(Debug)]
 pub(super) enum ReadResult {
@@ -68,7 +76,8 @@ pub(super) struct Reader<'a> {
     dir: &'a FeatureDir,
     settings: &'a ScanSettings<'a>,
     file_clock: fn() -> Moment,
-    seen: &'a Seen<'a>,
+    /// `None` if nothing was ever seen.
+    seen: Option<&'a Seen<'a>>,
     pub(super) stats: ScanStats,
     buffer: Vec<u8>,
 }
@@ -93,7 +102,7 @@ impl From<OpenFault> for Halt {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(ground: &Ground<'a>, seen: &'a Seen<'a>) -> Self {
+    pub(super) fn new(ground: &Ground<'a>, seen: Option<&'a Seen<'a>>) -> Self {
         let Ground { dir, settings, file_clock, .. } = *ground;
         let stats = ScanStats::default();
         Self { dir, settings, file_clock, seen, stats, buffer: Vec::new() }
@@ -101,34 +110,65 @@ impl<'a> Reader<'a> {
 
     /// Reads one file.
     pub(super) fn read(&mut self, job: &Job) -> ReadResult {
-        let mut size_bytes = job.size_bytes;
-        for _ in 0..ATTEMPTS {
-            if self.settings.cancelled.load(Ordering::Relaxed) {
-                return ReadResult::Cancelled;
-            }
+        self.attempts(job, ATTEMPTS, job.size_bytes)
+    }
+
+    /// Reads one file that was just listed in the directory of this descriptor. If it turns
+    /// out to be anything but a readable file, it is to be looked at again.
+    pub(super) fn read_beside(&mut self, dir: &OwnedFd, job: &Job) -> ReadResult {
+        let recorded_at = (self.file_clock)();
+        let opened = match open_entry(dir, job.path.file_name()) {
+            Ok(opened) => opened,
+            Err(OpenFault::Gone) => return ReadResult::Vanished,
+            Err(_) => return ReadResult::Different,
+        };
+        match self.attempt(&opened, job, recorded_at) {
+            Ok(Some(result)) => result,
+            Ok(None) => self.attempts(job, ATTEMPTS - 1, opened.key.size),
+            Err(Halt::Fault(_)) => ReadResult::Different,
+            Err(Halt::Cancelled) => ReadResult::Cancelled,
+        }
+    }
+
+    fn attempts(&mut self, job: &Job, most: usize, mut size_bytes: u64) -> ReadResult {
+        let links = if job.through_link { Links::Follow } else { Links::Refuse };
+        for _ in 0..most {
             // The clock first: a change after this moment must not look older than it.
             let recorded_at = (self.file_clock)();
-            let links = if job.through_link { Links::Follow } else { Links::Refuse };
             let opened = match self.dir.open_with(&job.path, links) {
                 Ok(opened) => opened,
                 Err(fault) => return failed(fault, size_bytes),
             };
             size_bytes = opened.key.size;
-            self.stats.read += 1;
-            let judged = match self.judge(&opened, job) {
-                Ok(judged) => judged,
+            match self.attempt(&opened, job, recorded_at) {
+                Ok(Some(result)) => return result,
+                Ok(None) => {}
                 Err(Halt::Fault(fault)) => return failed(fault, size_bytes),
                 Err(Halt::Cancelled) => return ReadResult::Cancelled,
-            };
-            let held_still = opened.key_now().is_ok_and(|after| after == opened.key);
-            if held_still && judged.counted == opened.key.size {
-                let stat = StatRecord::new(opened.key, recorded_at);
-                let record = Some(FileRecord { stat, blake3: judged.blake3 });
-                let state = judged.state;
-                return ReadResult::Settled { state, size_bytes, record, look_again: false };
             }
         }
         ReadResult::Unsettled { size_bytes }
+    }
+
+    /// Reads what was opened; `None` if it changed meanwhile.
+    fn attempt(
+        &mut self,
+        opened: &OpenedFile,
+        job: &Job,
+        recorded_at: Moment,
+    ) -> Result<Option<ReadResult>, Halt> {
+        if self.settings.cancelled.load(Ordering::Relaxed) {
+            return Err(Halt::Cancelled);
+        }
+        self.stats.read += 1;
+        let Judged { state, blake3, counted } = self.judge(opened, job)?;
+        let size_bytes = opened.key.size;
+        let held_still = opened.key_now().is_ok_and(|after| after == opened.key);
+        Ok((held_still && counted == size_bytes).then(|| {
+            let stat = StatRecord::new(opened.key, recorded_at);
+            let record = Some(FileRecord { stat, blake3 });
+            ReadResult::Settled { state, size_bytes, record, look_again: false }
+        }))
     }
 
     fn judge(&mut self, opened: &OpenedFile, job: &Job) -> Result<Judged, Halt> {
@@ -240,7 +280,7 @@ impl<'a> Reader<'a> {
         let former = job.former.as_ref().filter(|(former, _)| former == blake3);
         let known = match former {
             Some((_, facts)) => Known { path: job.path.clone(), facts: Arc::clone(facts) },
-            None => self.seen.contents.get(blake3, self.seen.tree)?,
+            None => self.seen.and_then(|seen| seen.contents.get(blake3, seen.tree))?,
         };
         // The state must be one of the bytes, not of permissions or of timing.
         let of_bytes = match &known.facts.state {

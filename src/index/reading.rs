@@ -8,7 +8,7 @@ use super::scan::{Ground, ScanProgress, ScanStats};
 /// Fewer files than this are read without starting threads.
 const WORTH_A_THREAD: usize = 16;
 /// Files between two reports of progress.
-const REPORT_EVERY: u64 = 256;
+pub(super) const REPORT_EVERY: u64 = 256;
 
 /// Reads all files; one result per job, in order.
 pub(super) fn read_all(
@@ -21,7 +21,7 @@ pub(super) fn read_all(
     let done = AtomicU64::new(0);
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut reader = Reader::new(ground, seen);
+        let mut reader = Reader::new(ground, Some(seen));
         let mut results = Vec::new();
         while let (index, Some(job)) = take(&next, jobs) {
             results.push((index, reader.read(job)));

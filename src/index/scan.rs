@@ -34,7 +34,7 @@ pub enum ScanRequest {
 pub struct ScanProgress {
     /// Entries listed so far.
     pub listed: u64,
-    /// Files that must be read, known once listing is done.
+    /// Files that must be read, as far as is known; 0 while nothing is.
     pub to_read: u64,
     /// Files read so far.
     pub read: u64,

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use super::resolve::{TRAVERSE, child};
 use super::scan::Touched;
 use super::stat::{FileKind, StatKey};
-use super::walk::{Name, Walk};
+use super::walk::{Look, Name, Walk};
 use crate::dossier::RelPath;
 
 impl Walk<'_> {
@@ -123,9 +123,9 @@ impl Walk<'_> {
         self.stats.listed += 1;
         match statat(fd, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => {
-                let stat = Ok(StatKey::of(&stat));
+                let look = Look::Taken(Ok(StatKey::of(&stat)));
                 let listed_kind = FileKind::Unknown;
-                let name = Name { bytes: name.to_vec(), listed_kind, stat };
+                let name = Name { bytes: name.to_vec(), listed_kind, look };
                 self.entry(fd, path, &name, deep);
             }
             Err(Errno::NOENT | Errno::NOTDIR) => {

@@ -76,6 +76,11 @@ pub(super) struct Tree {
 }
 
 impl Tree {
+    /// Is nothing known?
+    pub(super) fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
     pub(super) fn table(&self) -> &FileTable {
         &self.table
     }

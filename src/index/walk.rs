@@ -13,11 +13,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, fstat, openat, statat};
+use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, statat};
 use rustix::io::Errno;
 
 use super::beneath::FeatureDir;
+use super::first_pass::FirstPass;
 use super::ignore_rules::{IgnoreRules, Ignored};
+use super::listing::{Lister, in_path_order};
 use super::reader::{Job, unreadable};
 use super::resolve::child;
 use super::scan::{Ground, Limits, ScanProgress, ScanSettings, ScanStats};
@@ -30,12 +32,25 @@ use crate::watch::{DirWatcher, WatchError};
 pub(super) struct Name {
     pub(super) bytes: Vec<u8>,
     pub(super) listed_kind: FileKind,
-    pub(super) stat: Result<StatKey, Errno>,
+    pub(super) look: Look,
+}
+
+/// What lstat says of a name.
+#[derive(Clone, Copy)]
+pub(super) enum Look {
+    /// It was asked.
+    Taken(Result<StatKey, Errno>),
+    /// It was not asked, because nothing is known that the answer could be compared with;
+    /// whoever opens the entry asks the descriptor.
+    Left,
 }
 
 impl Name {
     fn kind(&self) -> FileKind {
-        self.stat.map_or(self.listed_kind, |key| key.kind())
+        match self.look {
+            Look::Taken(Ok(key)) => key.kind(),
+            Look::Taken(Err(_)) | Look::Left => self.listed_kind,
+        }
     }
 }
 
@@ -53,6 +68,11 @@ pub(super) struct Walk<'a> {
     /// For rows made here.
     pub(super) at: Timestamp,
     pub(super) jobs: Vec<Job>,
+    /// Reads files as soon as their directory is listed, when nothing is known yet.
+    pub(super) first: Option<FirstPass<'a>>,
+    /// Files of the directory that is being looked at, for it.
+    files: Vec<Job>,
+    lister: Lister,
     pub(super) stats: ScanStats,
     pub(super) unwatched: Vec<(PathBuf, WatchError)>,
     /// Entries that became something else while they were looked at.
@@ -88,6 +108,9 @@ impl<'a> Walk<'a> {
             full,
             at: (settings.now)(),
             jobs: Vec::new(),
+            first: None,
+            files: Vec::new(),
+            lister: Lister::default(),
             stats: ScanStats::default(),
             unwatched: Vec::new(),
             again: Vec::new(),
@@ -145,65 +168,65 @@ impl<'a> Walk<'a> {
         if !self.is_there(path, watched) {
             return;
         }
-        match self.list(opened, path) {
-            Ok((listing, record, names)) => {
+        match self.list(&opened, path) {
+            Ok((record, names)) => {
                 self.take_listing(path, record, &names);
-                for name in &names {
-                    if self.stopped() {
-                        return;
-                    }
-                    if let (Some(path), Ok(fd)) = (child(path, &name.bytes), listing.fd()) {
-                        self.entry(fd, &path, name, deep);
-                    }
-                }
+                self.entries(opened, path, &names, deep);
             }
             Err(errno) => self.fault(path, errno),
+        }
+    }
+
+    /// Looks at everything that a directory was found to hold.
+    fn entries(&mut self, dir: OwnedFd, path: Option<&RelPath>, names: &[Name], deep: bool) {
+        let above = std::mem::take(&mut self.files);
+        for name in names {
+            if self.stopped() {
+                break;
+            }
+            if let Some(path) = child(path, &name.bytes) {
+                self.entry(dir.as_fd(), &path, name, deep);
+            }
+        }
+        let files = std::mem::replace(&mut self.files, above);
+        if let Some(first) = &mut self.first {
+            first.take(dir, files, self.stats.listed);
         }
     }
 
     /// The names in a directory in path order, with the stat from before the listing.
     fn list(
         &mut self,
-        opened: OwnedFd,
+        dir: &OwnedFd,
         path: Option<&RelPath>,
-    ) -> Result<(Dir, StatRecord, Vec<Name>), Errno> {
+    ) -> Result<(StatRecord, Vec<Name>), Errno> {
         let recorded_at = (self.file_clock)();
-        let key = StatKey::of(&fstat(&opened)?);
-        let mut listing = Dir::new(opened)?;
+        let key = StatKey::of(&fstat(dir)?);
         let mut names = Vec::new();
-        while let Some(entry) = listing.read() {
-            let entry = entry?;
-            let bytes = entry.file_name().to_bytes();
-            if bytes == b"." || bytes == b".." {
-                continue;
-            }
-            let stat = Err(Errno::NOENT);
-            let listed_kind = FileKind::from(entry.file_type());
-            names.push(Name { bytes: bytes.to_vec(), listed_kind, stat });
-        }
-        let fd = listing.fd()?;
+        self.lister.list(dir, |name, listed_kind| {
+            names.push(Name { bytes: name.to_vec(), listed_kind, look: Look::Left });
+        })?;
+        let knows_nothing = self.first.is_some();
         for name in &mut names {
-            let stat = statat(fd, name.bytes.as_slice(), AtFlags::SYMLINK_NOFOLLOW);
-            name.stat = stat.map(|stat| StatKey::of(&stat));
+            let is_opened = matches!(name.listed_kind, FileKind::Regular | FileKind::Directory);
+            if !(knows_nothing && is_opened) {
+                let stat = statat(dir, name.bytes.as_slice(), AtFlags::SYMLINK_NOFOLLOW);
+                name.look = Look::Taken(stat.map(|stat| StatKey::of(&stat)));
+            }
         }
         // A deleted feature directory can still be listed, as empty: that is no news of
         // its files.
-        if path.is_none() && fstat(fd)?.st_nlink == 0 {
+        if path.is_none() && fstat(dir)?.st_nlink == 0 {
             self.root_gone = true;
         }
         self.stats.listed += names.len() as u64;
         if let Some(progress) = self.settings.progress {
             progress(ScanProgress { listed: self.stats.listed, to_read: 0, read: 0 });
         }
-        // As paths sort: what is in a directory comes where the slash puts it.
-        names.sort_by_cached_key(|name| {
-            let mut key = name.bytes.clone();
-            if name.kind() == FileKind::Directory {
-                key.push(b'/');
-            }
-            key
+        names.sort_unstable_by(|one, other| {
+            in_path_order((&one.bytes, one.kind()), (&other.bytes, other.kind()))
         });
-        Ok((listing, StatRecord::new(key, recorded_at), names))
+        Ok((StatRecord::new(key, recorded_at), names))
     }
 
     /// Removes what a listing no longer has.
@@ -231,7 +254,7 @@ impl<'a> Walk<'a> {
         let kind = name.kind();
         let is_dir = kind == FileKind::Directory;
         if let Some(by) = self.rules.decide(path, is_dir) {
-            if name.stat.is_err_and(|errno| errno == Errno::NOENT) {
+            if matches!(name.look, Look::Taken(Err(Errno::NOENT))) {
                 return self.tree.remove(path);
             }
             return self.tree.set_ignored(path, Ignored { by, is_dir });
@@ -239,9 +262,10 @@ impl<'a> Walk<'a> {
         if let Some(limit) = self.exceeded(path) {
             return self.tree.set_over_limit(path, limit);
         }
-        let key = match name.stat {
-            Ok(key) => key,
-            Err(errno) => return self.no_stat(path, kind, errno),
+        let key = match name.look {
+            Look::Taken(Ok(key)) => Some(key),
+            Look::Taken(Err(errno)) => return self.no_stat(path, kind, errno),
+            Look::Left => None,
         };
         if self.full && !is_dir && kind != FileKind::Symlink {
             self.met += 1;
@@ -250,9 +274,9 @@ impl<'a> Walk<'a> {
             }
         }
         match kind {
-            FileKind::Directory => self.directory(fd, path, name, &key, deep),
-            FileKind::Regular => self.file(path, &key),
-            FileKind::Symlink => self.tree.set_link(path, key.size),
+            FileKind::Directory => self.directory(fd, path, name, key.as_ref(), deep),
+            FileKind::Regular => self.file(path, key.as_ref()),
+            FileKind::Symlink => self.tree.set_link(path, key.map_or(0, |key| key.size)),
             other => {
                 let state = unreadable(format!("special file: {}", other.as_str()));
                 self.row(path, state, 0);
@@ -265,7 +289,7 @@ impl<'a> Walk<'a> {
         fd: BorrowedFd<'_>,
         path: &RelPath,
         name: &Name,
-        key: &StatKey,
+        key: Option<&StatKey>,
         deep: bool,
     ) {
         // A known directory in a listing is entered only if it may have another listing:
@@ -274,7 +298,7 @@ impl<'a> Walk<'a> {
         let from_listing = name.listed_kind != FileKind::Unknown;
         let deep = match self.tree.node(path) {
             Some(Node::Directory(Some(record)))
-                if !deep && from_listing && record.vouches_for(key) =>
+                if !deep && from_listing && key.is_some_and(|key| record.vouches_for(key)) =>
             {
                 return;
             }
@@ -284,7 +308,11 @@ impl<'a> Walk<'a> {
         self.visit(fd, &name.bytes, Some(path), deep);
     }
 
-    fn file(&mut self, path: &RelPath, key: &StatKey) {
+    fn file(&mut self, path: &RelPath, key: Option<&StatKey>) {
+        if self.first.is_some() {
+            self.files.push(Job::new(path.clone(), key.map_or(0, |key| key.size)));
+            return;
+        }
         let record = match self.tree.node(path) {
             Some(Node::File(record)) => *record,
             None => None,
@@ -293,11 +321,12 @@ impl<'a> Walk<'a> {
                 None
             }
         };
-        if record.is_some_and(|record| record.stat.vouches_for(key)) {
+        let vouches = |key| record.is_some_and(|record| record.stat.vouches_for(key));
+        if key.is_some_and(vouches) {
             self.stats.trusted_stats += 1;
             return;
         }
-        self.queue(path, key.size, false);
+        self.queue(path, key.map_or(0, |key| key.size), false);
     }
 
     /// Asks for a file to be read.

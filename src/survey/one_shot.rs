@@ -50,41 +50,50 @@ pub enum SurveyError {
     },
 }
 
-/// The features at a path: one, or those of a project by slug.
-pub enum Found {
+/// What was made of the features at a path: of one, or of those of a project by slug.
+pub enum Found<T> {
     /// The path is a feature directory.
-    Feature(Box<FeatureSurvey>),
+    Feature(T),
     /// The path is a project root.
-    Project(Vec<FeatureSurvey>),
+    Project(Vec<T>),
 }
 
-impl Found {
-    /// All features, by slug.
-    pub fn features(&self) -> &[FeatureSurvey] {
+impl<T> Found<T> {
+    /// All of it, by slug.
+    pub fn items(&self) -> &[T] {
         match self {
-            Self::Feature(feature) => std::slice::from_ref(feature),
-            Self::Project(features) => features,
+            Self::Feature(item) => std::slice::from_ref(item),
+            Self::Project(items) => items,
         }
     }
 }
 
 impl OneShot<'_> {
-    /// Surveys the feature or project at this path.
-    pub fn survey(&self, path: &Path) -> Result<Found, SurveyError> {
+    /// Surveys the feature or project at this path, and makes of each survey, in the thread
+    /// that made it, what is wanted.
+    pub fn survey<T: Send>(
+        &self,
+        path: &Path,
+        make: &(dyn Fn(FeatureSurvey) -> T + Sync),
+    ) -> Result<Found<T>, SurveyError> {
         match classify_registration(path)? {
             Registration::Feature { dir, project_root } => {
                 let feature = self.feature(&dir, &project_root, self.threads)?;
-                Ok(Found::Feature(Box::new(feature)))
+                Ok(Found::Feature(make(feature)))
             }
-            Registration::Project { root, .. } => self.all(&root).map(Found::Project),
+            Registration::Project { root, .. } => self.all(&root, make).map(Found::Project),
         }
     }
 
     /// Surveys all features of a project, several at a time, by slug.
-    fn all(&self, root: &Path) -> Result<Vec<FeatureSurvey>, SurveyError> {
+    fn all<T: Send>(
+        &self,
+        root: &Path,
+        make: &(dyn Fn(FeatureSurvey) -> T + Sync),
+    ) -> Result<Vec<T>, SurveyError> {
         let dirs: Vec<PathBuf> = feature_dirs(root)?.into_iter().map(|(_, dir)| dir).collect();
         if dirs.len() == 1 {
-            return Ok(vec![self.feature(&dirs[0], root, self.threads)?]);
+            return Ok(vec![make(self.feature(&dirs[0], root, self.threads)?)]);
         }
         let next = std::sync::atomic::AtomicUsize::new(0);
         let work = || {
@@ -92,7 +101,7 @@ impl OneShot<'_> {
             loop {
                 let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 let Some(dir) = dirs.get(index) else { return own };
-                own.push((index, self.feature(dir, root, 1)));
+                own.push((index, self.feature(dir, root, 1).map(make)));
             }
         };
         let mut results = std::thread::scope(|scope| {

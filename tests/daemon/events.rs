@@ -220,6 +220,17 @@ fn what_changes_nothing_writes_nothing() {
     }
 }
 
+/// Removes a directory in which the daemon may write at this moment.
+fn remove_while_written(dir: &std::path::Path) {
+    wait_until("the directory is removed", || match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => false,
+        other => {
+            other.expect("removed");
+            true
+        }
+    });
+}
+
 #[test]
 fn a_log_that_somebody_spoiled_is_written_anew() {
     let bench = bench();
@@ -234,9 +245,9 @@ fn a_log_that_somebody_spoiled_is_written_anew() {
         ("cut within a line", &|| cut(length(&log) - 7).expect("cut")),
         ("cut within the first line", &|| cut(11).expect("cut")),
         ("deleted with all of its directory", &|| {
-            fs::remove_dir_all(log.parent().expect("has one")).expect("removed");
+            remove_while_written(log.parent().expect("has one"));
         }),
-        ("deleted with all dossiers", &|| fs::remove_dir_all(&dossiers).expect("removed")),
+        ("deleted with all dossiers", &|| remove_while_written(&dossiers)),
     ];
     for (number, (what, spoil)) in spoils.iter().enumerate() {
         bench.events(SLUG);

@@ -76,8 +76,8 @@ pub(crate) fn survey(home: &Home, path: &Path) -> BTreeMap<String, Value> {
         threads: 2,
         progress: None,
     };
-    let found: Found = one_shot.survey(path).expect("is surveyed");
-    found.features().iter().map(|survey| (survey.slug.clone(), of_survey(survey))).collect()
+    let found: Found<_> = one_shot.survey(path, &|feature| feature).expect("is surveyed");
+    found.items().iter().map(|survey| (survey.slug.clone(), of_survey(survey))).collect()
 }
 
 /// The differences between two values, by the path to them.

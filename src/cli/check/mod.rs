@@ -8,16 +8,17 @@ mod report;
 
 use super::args::{CheckArgs, ReportFormat};
 use super::{CliError, Context, Verdict, surveying};
+use crate::survey::{FeatureSurvey, Found};
 
 pub(super) fn run(args: CheckArgs, context: &mut Context) -> Result<Verdict, CliError> {
-    let found = surveying::survey(&args.path, args.mission, context)?;
-    let checked: Vec<finding::Checked> = found
-        .features()
-        .iter()
-        .filter_map(|feature| {
-            Some(finding::check(feature, feature.judged.as_ref()?, &args.fail_on))
-        })
-        .collect();
+    let fail_on = &args.fail_on;
+    let check =
+        |feature: FeatureSurvey| Some(finding::check(&feature, feature.judged.as_ref()?, fail_on));
+    let checked: Vec<finding::Checked> =
+        match surveying::survey(&args.path, args.mission, context, &check)? {
+            Found::Feature(checked) => checked.into_iter().collect(),
+            Found::Project(checked) => checked.into_iter().flatten().collect(),
+        };
     let format = if args.json { ReportFormat::Json } else { args.format };
     match format {
         ReportFormat::Text => context.output.page(&report::text(&checked))?,

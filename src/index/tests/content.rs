@@ -246,7 +246,7 @@ fn a_cancelled_scan_ends_early_and_makes_the_next_one_full() {
     let settings = ScanSettings { extract: stop, threads: 1, cancelled: &STOP, ..settings() };
     let outcome = kit.index.scan(&ScanRequest::Full, &kit.watcher, &settings);
     assert!(outcome.cancelled);
-    assert_eq!(names(kit.index.table().keys()), "a");
+    assert_eq!(kit.index.table().len(), 1, "what was found up to then holds");
     let outcome = kit.touch(&["a"]);
     assert!(outcome.full && !outcome.cancelled);
     kit.check_against_fresh("after a cancelled scan");
