@@ -73,6 +73,19 @@ pub(super) struct FeatureWork {
     pub cache_dirty: bool,
 }
 
+impl FeatureWork {
+    /// If the first survey finds what the log's last snapshot says, it is that snapshot, and
+    /// goes by its id.
+    fn go_on_from_log(&mut self, survey: &SurveyResult) {
+        let is_said = survey.emitted.is_none() && !survey.cancelled;
+        if let (true, Some(judged), Some(id)) =
+            (is_said, &mut self.survey.judged, self.ledger.snapshot_id())
+        {
+            id.clone_into(&mut judged.snapshot_id);
+        }
+    }
+}
+
 /// What a worker is to do.
 pub(super) struct Job {
     pub whereabouts: Whereabouts,
@@ -154,7 +167,11 @@ impl Job {
                         (Box::new(work), Some(loaded))
                     }
                 };
-                let survey = Some(survey(&mut work, assignment, extent, &around));
+                let survey = survey(&mut work, assignment, extent, &around);
+                if let (Ok(survey), true) = (&survey, loaded.is_some()) {
+                    work.go_on_from_log(survey);
+                }
+                let survey = Some(survey);
                 JobResult { id: whereabouts.id, work, loaded, survey }
             }
             (JobOrder::SaveCache, work) => {

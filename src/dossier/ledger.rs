@@ -36,7 +36,7 @@ pub struct Ledger {
     /// project root; of those that `Known::Rows` has as present, none need be here.
     ever: BTreeSet<String>,
     last: Option<BatchEnd>,
-    /// UUID of the snapshot that the last snapshot event tells of, once one was written.
+    /// UUID of the snapshot that the last snapshot event tells of.
     snapshot_id: Option<String>,
 }
 
@@ -102,9 +102,9 @@ pub(super) struct Changes<'a> {
 impl Ledger {
     /// What a log says that was folded, and how it ends.
     pub fn of_log(state: LogState, last: Option<BatchEnd>) -> Self {
-        let LogState { namespace, catalogue, missing, drift, snapshot, loose, ever, .. } = state;
-        let known = Known::Log { catalogue, loose };
-        Self { namespace, missing, drift, snapshot, known, ever, last, snapshot_id: None }
+        let LogState { namespace, missing, drift, snapshot, snapshot_id, ever, .. } = state;
+        let known = Known::Log { catalogue: state.catalogue, loose: state.loose };
+        Self { namespace, missing, drift, snapshot, known, ever, last, snapshot_id }
     }
 
     /// What the log lacks of a dossier.
@@ -188,7 +188,7 @@ impl Ledger {
             match payload {
                 Payload::SnapshotComputed(snapshot) => {
                     self.snapshot = Some(SnapshotMark::of(snapshot));
-                    self.snapshot_id = snapshot.context_diagnostics.get("snapshot_id").cloned();
+                    self.snapshot_id = snapshot.snapshot_id().map(str::to_owned);
                     if !snapshot.leaves_drift_open() {
                         self.drift = None;
                     }

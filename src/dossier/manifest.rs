@@ -135,7 +135,7 @@ impl Manifest {
 
     /// Everything that the manifest says of a path, found by one pass of the matcher.
     pub fn find(&self, path: &RelPath) -> Found<'_> {
-        let numbers = self.matcher.matches(path).into_iter();
+        let numbers = self.matcher.matches(path.as_bytes()).into_iter();
         Found { entries: &self.entries, matches: numbers.map(|n| self.owners[n]).collect() }
     }
 }

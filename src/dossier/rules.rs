@@ -7,7 +7,8 @@
 //! every row can win, and no row is so broad that it would pretend to know: a name is
 //! matched by a folder that says what is in it, or by a word that says what it is.
 
-use std::sync::OnceLock;
+use std::collections::HashMap;
+use std::sync::{LazyLock, OnceLock};
 
 use super::ArtifactClass::{self, Evidence, Input, Output, Policy, Runtime, Workflow};
 use super::RelPath;
@@ -147,16 +148,56 @@ pub const RULES: &[PathRule] = &[
     rule("assets", "{asset,assets,images,media,figures}/**", Output),
 ];
 
+/// The table, sorted by what a path must begin with: no pattern crosses a slash but in `**`,
+/// and none begins with that, so what is in a folder can only be matched by the few rules of
+/// a folder of that name.
+struct Table {
+    at_top: Rules,
+    below: HashMap<&'static [u8], Rules>,
+}
+
+/// Some of the rules, in their order.
+#[derive(Default)]
+struct Rules {
+    rules: Vec<&'static PathRule>,
+    patterns: OnceLock<PatternSet>,
+}
+
+impl Table {
+    fn new() -> Self {
+        let (mut at_top, mut below) = (Rules::default(), HashMap::new());
+        for rule in RULES {
+            match rule.pattern.split_once('/') {
+                None => at_top.rules.push(rule),
+                Some((folders, _)) => {
+                    for folder in folders.trim_matches(['{', '}']).split(',') {
+                        let own: &mut Rules = below.entry(folder.as_bytes()).or_default();
+                        own.rules.push(rule);
+                    }
+                }
+            }
+        }
+        Self { at_top, below }
+    }
+
+    /// The first rule that matches a path in lower case.
+    fn first(&self, path: &[u8]) -> Option<&'static PathRule> {
+        let rules = match path.iter().position(|byte| *byte == b'/') {
+            None => &self.at_top,
+            Some(slash) => self.below.get(&path[..slash])?,
+        };
+        let patterns = rules.patterns.get_or_init(|| {
+            PatternSet::compile(rules.rules.iter().map(|rule| rule.pattern))
+                .expect("the table's patterns compile, as a test of this module checks")
+        });
+        patterns.matches(path).first().and_then(|number| rules.rules.get(*number)).copied()
+    }
+}
+
 /// The first rule that a path matches.
 pub fn rule_of(path: &RelPath) -> Option<&'static PathRule> {
-    static COMPILED: OnceLock<PatternSet> = OnceLock::new();
-    let set = COMPILED.get_or_init(|| {
-        PatternSet::compile(RULES.iter().map(|rule| rule.pattern))
-            .expect("the table's patterns compile, as a test of this module checks")
-    });
-    let lower = RelPath::new(path.as_bytes().to_ascii_lowercase())
-        .expect("lower case changes neither separators nor dots");
-    set.matches(&lower).first().and_then(|number| RULES.get(*number))
+    static TABLE: LazyLock<Table> = LazyLock::new(Table::new);
+    TABLE.first(&path.as_bytes().to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -183,6 +224,15 @@ mod tests {
     fn check(path: &str, id: Option<&str>) {
         let path = RelPath::new(path).expect("a path");
         assert_eq!(rule_of(&path).map(|rule| rule.id), id, "{path}");
+    }
+
+    #[test]
+    fn folders_are_named_plainly() {
+        for (folders, _) in RULES.iter().filter_map(|rule| rule.pattern.split_once('/')) {
+            let names = folders.strip_prefix('{').and_then(|f| f.strip_suffix('}'));
+            let plain = |c: char| c.is_ascii_lowercase() || c == '-';
+            assert!(names.unwrap_or(folders).split(',').all(|n| n.chars().all(plain)), "{folders}");
+        }
     }
 
     #[test]
