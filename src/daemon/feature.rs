@@ -16,8 +16,11 @@ use crate::index::{ScanRequest, Touched};
 use crate::survey::{Assignment, Task};
 use crate::watch::{SettlePolicy, Settler};
 
-/// How long after the last change the index cache is written.
+/// How long after a change the index cache is written.
 const CACHE_DELAY: Duration = Duration::from_secs(30);
+/// How long after the first scan: it is the one that costs most to do again, and when it is
+/// done the daemon should soon be at rest.
+const FIRST_CACHE_DELAY: Duration = Duration::from_secs(1);
 
 /// Answers that wait for a job, and then for the log.
 #[derive(Debug)]
@@ -345,10 +348,11 @@ impl Feature {
     /// Takes the work back; gives who waited for this job. A feature that was leaving, and
     /// whose removal this job has recorded, has left.
     pub(super) fn end(&mut self, work: Box<FeatureWork>, now: Instant) -> Vec<Waiting> {
-        self.loaded = true;
+        let is_first = !std::mem::replace(&mut self.loaded, true);
         self.done = self.started;
         if work.cache_dirty && self.cache_due.is_none() {
-            self.cache_due = Some(now + CACHE_DELAY);
+            let delay = if is_first { FIRST_CACHE_DELAY } else { CACHE_DELAY };
+            self.cache_due = Some(now + delay);
         }
         self.work = Some(work);
         let Some(running) = self.running.take() else { return Vec::new() };

@@ -238,7 +238,7 @@ fn survey(
         result.unsettled = scan.unsettled;
         result.unwatched = scan.unwatched;
     }
-    work.cache_dirty |= result.rows_changed > 0 || result.cost.read > 0;
+    work.cache_dirty |= result.rows_changed > 0 || result.cost.read > 0 || result.emitted.is_some();
     result.cost.micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     Ok(result)
 }

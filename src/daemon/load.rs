@@ -78,11 +78,15 @@ pub(super) fn load(
         ignore_anomalies(&ignore_faults),
         Some(place.clone()),
     );
-    let mut repaired_bytes = 0;
+    let (mut repaired_bytes, mut resumed) = (0, false);
     let opened = EventLog::open(place.clone(), environment.segment_bytes);
     let read = opened.and_then(|(log, recovery)| {
         repaired_bytes = recovery.cut_bytes;
-        let resume = |checkpoint| survey.resume(checkpoint, assignment, around);
+        let resume = |checkpoint| {
+            let ledger = survey.resume(checkpoint, assignment, around);
+            resumed = ledger.is_some();
+            ledger
+        };
         let written = Written::read(&log, checkpoint, resume)?;
         Ok((Box::new(log), written))
     });
@@ -102,7 +106,8 @@ pub(super) fn load(
     let Written { ledger, last_event_id, last_clock, opening } = written;
     let has_snapshot_file = ledger.snapshot_id().is_some_and(|id| is_of_snapshot(&place, id));
     let loaded = Loaded { log, last_event_id, last_clock, opening };
-    (FeatureWork { survey, ledger, store, opening, has_snapshot_file, cache_dirty: true }, loaded)
+    let cache_dirty = !resumed;
+    (FeatureWork { survey, ledger, store, opening, has_snapshot_file, cache_dirty }, loaded)
 }
 
 /// What a log says.
@@ -194,7 +199,7 @@ pub(super) fn save_cache(
     let path = environment.home.index_cache_dir().join(cache_name(whereabouts));
     match cache.to_bytes() {
         Ok(bytes) => {
-            if let Err(error) = atomic::replace(&path, &bytes, 0o600) {
+            if let Err(error) = atomic::replace_unsynced(&path, &bytes, 0o600) {
                 tracing::warn!(feature = %whereabouts.id, %error, "the index cache cannot be written");
             }
         }

@@ -149,8 +149,8 @@ impl FeatureIndex {
 
     fn restore(&mut self, cache: IndexCache) {
         self.cached_device = cache.device();
-        for row in cache.into_rows() {
-            let Some((path, through_link, record, facts)) = row.into_parts() else { continue };
+        let rows = cache.into_rows().into_iter().filter_map(|row| {
+            let (path, through_link, record, facts) = row.into_parts()?;
             let node = match through_link {
                 true => Node::Link { size: facts.size_bytes, record },
                 false => Node::File(record),
@@ -158,9 +158,9 @@ impl FeatureIndex {
             if let Some(blake3) = record.and_then(|record| record.blake3) {
                 self.contents.note(&blake3, &path);
             }
-            self.tree.restore_row(path, node, facts);
-        }
-        self.tree.pack();
+            Some((path, node, facts))
+        });
+        self.tree.restore(rows.collect());
     }
 
     /// Brings the index up to date. A request for some paths becomes a full scan where
@@ -249,7 +249,8 @@ impl FeatureIndex {
             if outcome.root.is_err() {
                 return;
             }
-            again.extend(self.merge_all(found.results, &merge, outcome));
+            let others = self.fill(found.results, found.at);
+            again.extend(self.merge_all(others, &merge, outcome));
             if outcome.cancelled {
                 return;
             }
@@ -304,6 +305,28 @@ impl FeatureIndex {
             outcome.root = Err(RootFault::Gone(ground.dir.path().to_owned()));
         }
         Looked { jobs: walk.jobs, results, again: walk.again, at: walk.at, met: walk.met }
+    }
+
+    /// Takes the files that a first pass has read; gives the other results.
+    fn fill(&mut self, results: Results, at: Timestamp) -> Results {
+        // Only a first pass gives any, and then there are no rows yet.
+        if results.is_empty() || !self.tree.table().is_empty() {
+            return results;
+        }
+        let (mut rows, mut others) = (Vec::with_capacity(results.len()), Results::new());
+        for (job, result) in results {
+            match result {
+                ReadResult::Settled { state, size_bytes, record: Some(record), .. } => {
+                    if let Some(blake3) = record.blake3 {
+                        self.contents.note(&blake3, &job.path);
+                    }
+                    rows.push((job.path, record, FileFacts { size_bytes, state, indexed_at: at }));
+                }
+                other => others.push((job, other)),
+            }
+        }
+        self.tree.fill(rows);
+        others
     }
 
     /// Takes results; gives the paths that must be looked at again.

@@ -71,6 +71,8 @@ pub(super) struct Tree {
     limits: BTreeMap<RelPath, LimitExceeded>,
     journal: Journal,
     departed: Vec<Departed>,
+    /// Is everything stored as tightly as it can be?
+    is_packed: bool,
     /// What was ignored where something about it was set or removed in this scan.
     ignored_before: BTreeMap<RelPath, Option<Ignored>>,
 }
@@ -136,6 +138,9 @@ impl Tree {
 
     /// Stores everything as tightly as it can be, after much has come.
     pub(super) fn pack(&mut self) {
+        if std::mem::replace(&mut self.is_packed, true) {
+            return;
+        }
         self.nodes = std::mem::take(&mut self.nodes).into_iter().collect();
         self.table = std::mem::take(&mut self.table).into_iter().collect();
     }
@@ -157,8 +162,19 @@ impl Tree {
         }
     }
 
+    /// Sets the first rows of all, at once: of files that no node stands in the way of.
+    pub(super) fn fill(&mut self, mut rows: Vec<(RelPath, FileRecord, FileFacts)>) {
+        rows.sort_unstable_by(|(one, ..), (other, ..)| one.cmp(other));
+        self.journal = rows.iter().map(|(path, ..)| (path.clone(), None)).collect();
+        let nodes = rows.iter().map(|(path, record, _)| (path.clone(), Node::File(Some(*record))));
+        self.nodes = std::mem::take(&mut self.nodes).into_iter().chain(nodes).collect();
+        self.table = rows.into_iter().map(|(path, _, facts)| (path, Arc::new(facts))).collect();
+        self.is_packed = true;
+    }
+
     /// Sets a row. Equal outcomes keep the facts that were there, with their time.
     pub(super) fn set_row(&mut self, path: &RelPath, node: Node, facts: FileFacts) {
+        self.is_packed = false;
         self.become_leaf(path);
         match node {
             Node::Link { .. } => self.links.insert(path.clone()),
@@ -177,13 +193,15 @@ impl Tree {
         self.table.insert(path.clone(), facts);
     }
 
-    /// Takes a row over as it is, without a journal: it was known before.
-    pub(super) fn restore_row(&mut self, path: RelPath, node: Node, facts: Arc<FileFacts>) {
-        if matches!(node, Node::Link { .. }) {
-            self.links.insert(path.clone());
-        }
-        self.nodes.insert(path.clone(), node);
-        self.table.insert(path, facts);
+    /// Takes rows over as they are, without a journal: they were known before.
+    pub(super) fn restore(&mut self, rows: Vec<(RelPath, Node, Arc<FileFacts>)>) {
+        let is_link = |node: &Node| matches!(node, Node::Link { .. });
+        let links = rows.iter().filter(|(_, node, _)| is_link(node));
+        self.links = links.map(|(path, ..)| path.clone()).collect();
+        self.table =
+            rows.iter().map(|(path, _, facts)| (path.clone(), Arc::clone(facts))).collect();
+        self.nodes = rows.into_iter().map(|(path, node, _)| (path, node)).collect();
+        self.is_packed = true;
     }
 
     /// Remembers a link; what it leads to is found out later in the same scan.
@@ -283,32 +301,27 @@ impl Tree {
         self.remove_one(path);
     }
 
-    /// The names directly in a directory that have a node.
+    /// The names directly in a directory that have a node, or nodes below them.
     pub(super) fn children(&self, directory: Option<&RelPath>) -> BTreeSet<RelPath> {
         let skip = directory.map_or(0, |directory| directory.as_bytes().len() + 1);
-        let mut children = BTreeSet::new();
-        let mut lower = first_below(directory);
         let upper = end_below(directory);
-        while let Some((path, _)) = self.nodes.range((lower, upper.clone())).next() {
+        let mut children = Vec::new();
+        let mut nodes = self.nodes.range((first_below(directory), upper.clone()));
+        while let Some((path, _)) = nodes.next() {
             let slash = path.as_bytes()[skip..].iter().position(|byte| *byte == b'/');
             match slash {
-                None => {
-                    lower = Bound::Excluded(path.clone());
-                    children.insert(path.clone());
-                }
+                None => children.push(path.clone()),
                 // A node below a child: the child itself, then on past all below it.
                 Some(at) => {
                     let child = RelPath::new(&path.as_bytes()[..skip + at])
                         .expect("the beginning of a valid path up to a slash is valid");
-                    lower = match end_below(Some(&child)) {
-                        Bound::Excluded(end) => Bound::Included(end),
-                        other => other,
-                    };
-                    children.insert(child);
+                    let Bound::Excluded(end) = end_below(Some(&child)) else { break };
+                    nodes = self.nodes.range((Bound::Included(end), upper.clone()));
+                    children.push(child);
                 }
             }
         }
-        children
+        children.into_iter().collect()
     }
 
     /// Drops the last rows, in path order, that are more than `limit`; whether any were.

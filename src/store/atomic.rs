@@ -29,10 +29,22 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
     replace_in(&dir, &name, bytes, mode)
 }
 
+/// As [`replace`], but leaves it to the system when the bytes reach the disk: for what can
+/// be made again. A power loss may leave the file empty or in part, which its reader has to
+/// notice; a crash of the program alone does not.
+pub fn replace_unsynced(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
+    let (dir, name) = open_parent(path)?;
+    let mut temporary = Temporary::write(&dir, bytes, mode, path)?;
+    dir.rename(&temporary.name, &name).at("replace", path)?;
+    temporary.renamed = true;
+    Ok(())
+}
+
 /// Replaces or makes the file `name` in `dir` with these permission bits.
 pub fn replace_in(dir: &Dir, name: &OsStr, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
     let path = dir.path().join(name);
     let mut temporary = Temporary::write(dir, bytes, mode, &path)?;
+    temporary.sync(&path)?;
     dir.rename(&temporary.name, name).at("replace", &path)?;
     temporary.renamed = true;
     dir.sync().at("sync the directory of", &path)
@@ -46,6 +58,7 @@ pub fn create_in(dir: &Dir, name: &OsStr, bytes: &[u8], mode: u32) -> Result<boo
         return Ok(false);
     }
     let mut temporary = Temporary::write(dir, bytes, mode, &path)?;
+    temporary.sync(&path)?;
     match dir.link(&temporary.name, name) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(false),
@@ -95,24 +108,27 @@ pub(super) fn open_parent(path: &Path) -> Result<(Dir, OsString), StoreError> {
     Ok((Dir::open(parent).at("open the directory", parent)?, name.to_os_string()))
 }
 
-/// A written, synced, not yet named file; removed again when dropped, unless renamed.
+/// A written, not yet named file; removed again when dropped, unless renamed.
 struct Temporary<'a> {
     dir: &'a Dir,
     name: OsString,
     renamed: bool,
     /// Held open for its lock, which tells a living writer from a left-over.
-    _file: File,
+    file: File,
 }
 
 impl<'a> Temporary<'a> {
     fn write(dir: &'a Dir, bytes: &[u8], mode: u32, target: &Path) -> Result<Self, StoreError> {
         let (name, file) = Self::create(dir).at("make a temporary file for", target)?;
-        let temporary = Self { dir, name, renamed: false, _file: file };
-        let mut file = &temporary._file;
+        let temporary = Self { dir, name, renamed: false, file };
+        let mut file = &temporary.file;
         file.write_all(bytes).at("write", target)?;
         access::set_mode(file, mode).at("set the mode of", target)?;
-        file.sync_all().at("sync", target)?;
         Ok(temporary)
+    }
+
+    fn sync(&self, target: &Path) -> Result<(), StoreError> {
+        self.file.sync_all().at("sync", target)
     }
 
     /// A new file that is locked before anybody can take it for a left-over.
