@@ -5,7 +5,7 @@
 //! file is gone are kept for a while, because a move may show as a removal first and an
 //! arrival in a later scan.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::tree::{Departed, Tree};
@@ -34,7 +34,7 @@ const KEPT: usize = 4096;
 pub(super) struct Contents {
     /// Where bytes may be in the tree, by the beginning of their BLAKE3. There is one for
     /// each file, so the rest of the sum is looked up where it stands anyway.
-    hints: HashMap<u64, RelPath>,
+    hints: BTreeMap<u64, RelPath>,
     gone: HashMap<Digest, Known>,
     /// The order in which they went.
     order: VecDeque<Digest>,
@@ -62,6 +62,15 @@ impl Contents {
         self.hints.insert(beginning(blake3), path.clone());
     }
 
+    /// These files, the first ones of all, have bytes of these sums.
+    pub(super) fn note_all<'p>(
+        &mut self,
+        files: impl Iterator<Item = (&'p RelPath, Option<Digest>)>,
+    ) {
+        let hints = files.filter_map(|(path, blake3)| Some((beginning(&blake3?), path.clone())));
+        self.hints = hints.collect();
+    }
+
     /// Takes over what went out of the tree.
     pub(super) fn take(&mut self, departed: Vec<Departed>) {
         for Departed { blake3, path, facts } in departed {
@@ -83,8 +92,8 @@ impl Contents {
             self.order.shrink_to_fit();
         }
         if self.hints.len() > tree.table().len() + tree.table().len() / 4 + KEPT {
-            self.hints.retain(|_, path| tree.table().contains_key(path));
-            self.hints.shrink_to_fit();
+            let hints = std::mem::take(&mut self.hints).into_iter();
+            self.hints = hints.filter(|(_, path)| tree.table().contains_key(path)).collect();
         }
     }
 }

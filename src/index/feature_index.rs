@@ -155,12 +155,12 @@ impl FeatureIndex {
                 true => Node::Link { size: facts.size_bytes, record },
                 false => Node::File(record),
             };
-            if let Some(blake3) = record.and_then(|record| record.blake3) {
-                self.contents.note(&blake3, &path);
-            }
             Some((path, node, facts))
         });
         self.tree.restore(rows.collect());
+        let records = self.tree.table().keys().map(|path| (path, self.tree.record(path)));
+        let sums = records.map(|(path, record)| (path, record.and_then(|record| record.blake3)));
+        self.contents.note_all(sums);
     }
 
     /// Brings the index up to date. A request for some paths becomes a full scan where
@@ -317,14 +317,12 @@ impl FeatureIndex {
         for (job, result) in results {
             match result {
                 ReadResult::Settled { state, size_bytes, record: Some(record), .. } => {
-                    if let Some(blake3) = record.blake3 {
-                        self.contents.note(&blake3, &job.path);
-                    }
                     rows.push((job.path, record, FileFacts { size_bytes, state, indexed_at: at }));
                 }
                 other => others.push((job, other)),
             }
         }
+        self.contents.note_all(rows.iter().map(|(path, record, _)| (path, record.blake3)));
         self.tree.fill(rows);
         others
     }

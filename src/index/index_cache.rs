@@ -16,7 +16,7 @@ use super::stat::{FileRecord, digest_bytes};
 use crate::dossier::extract::Extract;
 use crate::dossier::{Digest, ErrorReason, FileFacts, FileState, RelPath, Timestamp};
 
-const MAGIC: &[u8; 8] = b"DOSSIX\x00\x02";
+const MAGIC: &[u8; 8] = b"DOSSIX\x00\x03";
 const HEADER: usize = MAGIC.len() + 32;
 
 /// The cache cannot be written.

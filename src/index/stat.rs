@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::dossier::Digest;
 
 /// What an entry is, by its mode bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FileKind {
     /// A regular file: the only kind that is ever read.
     Regular,
@@ -98,8 +98,8 @@ pub struct StatKey {
     pub dev: u64,
     /// Inode number.
     pub ino: u64,
-    /// File type bits of the mode.
-    pub kind_bits: u32,
+    /// What the entry is.
+    kind: FileKind,
     /// Size in bytes, as stated; special files state what they like.
     pub size: u64,
     /// Last modification of the contents; anyone may set it.
@@ -116,7 +116,7 @@ impl StatKey {
         Self {
             dev: stat.st_dev as u64,
             ino: stat.st_ino as u64,
-            kind_bits: FileType::from_raw_mode(stat.st_mode).as_raw_mode() as u32,
+            kind: FileType::from_raw_mode(stat.st_mode).into(),
             size: u64::try_from(stat.st_size).unwrap_or(0),
             mtime: Moment::new(stat.st_mtime as i64, stat.st_mtime_nsec as u32),
             ctime: Moment::new(stat.st_ctime as i64, stat.st_ctime_nsec as u32),
@@ -125,7 +125,7 @@ impl StatKey {
 
     /// What the entry is.
     pub fn kind(&self) -> FileKind {
-        FileType::from_raw_mode(self.kind_bits as rustix::fs::RawMode).into()
+        self.kind
     }
 }
 
@@ -133,27 +133,23 @@ impl StatKey {
 /// FAT keeps two seconds, and a kernel's tick is far below that.
 const RACY_SECONDS: i64 = 2;
 
-/// A stat taken together with the bytes (or the listing) that it stands for.
+/// A stat taken together with the bytes (or the listing) that it stands for, equal before
+/// and after reading. It is kept only if the last change was strictly older than the
+/// recording by more than two seconds: a younger file could have been written again within
+/// the same tick of the clock and still show the same stat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct StatRecord {
-    /// The stat, equal before and after reading.
-    key: StatKey,
-    /// Was the last change strictly older than the recording by more than two seconds? A
-    /// younger file could have been written again within the same tick of the clock and
-    /// still show the same stat.
-    is_settled: bool,
-}
+pub(super) struct StatRecord(Option<StatKey>);
 
 impl StatRecord {
     /// The stat of something that was read after the clock had shown `recorded_at`.
     pub(super) fn new(key: StatKey, recorded_at: Moment) -> Self {
         let last = key.mtime.max(key.ctime);
-        Self { key, is_settled: last.later(RACY_SECONDS) < recorded_at }
+        Self((last.later(RACY_SECONDS) < recorded_at).then_some(key))
     }
 
     /// Does `now` prove that nothing changed since the recording? Every part must be equal.
     pub(super) fn vouches_for(&self, now: &StatKey) -> bool {
-        self.is_settled && self.key == *now
+        self.0.as_ref() == Some(now)
     }
 }
 
@@ -227,7 +223,14 @@ mod tests {
 
     fn key(mtime: i64, ctime: i64) -> StatKey {
         let at = |seconds| Moment::new(seconds, 5);
-        StatKey { dev: 1, ino: 2, kind_bits: 0o100000, size: 3, mtime: at(mtime), ctime: at(ctime) }
+        StatKey {
+            dev: 1,
+            ino: 2,
+            kind: FileKind::Regular,
+            size: 3,
+            mtime: at(mtime),
+            ctime: at(ctime),
+        }
     }
 
     fn check(key: StatKey, recorded: (i64, u32), now: StatKey, trusted: bool) {
@@ -255,7 +258,7 @@ mod tests {
             StatKey { dev: 9, ..base },
             StatKey { ino: 9, ..base },
             StatKey { size: 9, ..base },
-            StatKey { kind_bits: 0o040000, ..base },
+            StatKey { kind: FileKind::Directory, ..base },
         ] {
             check(base, (50, 0), other, false);
         }
