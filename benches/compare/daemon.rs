@@ -152,6 +152,25 @@ pub(crate) fn register(client: &mut Client, project: &Path) -> Outcome<()> {
     Ok(())
 }
 
+/// Waits until so many features are scanned and watched.
+pub(crate) fn wait_ready(client: &mut Client, features: usize) -> Outcome<()> {
+    let deadline = Instant::now() + REGISTRATION;
+    while ready(client)? < features {
+        if Instant::now() > deadline {
+            return failed(format!("not scanned within {REGISTRATION:?}"));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+/// How many features are scanned and watched.
+fn ready(client: &mut Client) -> Outcome<usize> {
+    let listing = client.get("/api/features", "")?.fine()?.json()?;
+    let features = listing["features"].as_array().map(Vec::as_slice).unwrap_or_default();
+    Ok(features.iter().filter(|feature| feature["watch"]["state"] == "live").count())
+}
+
 /// Have all features been scanned?
 fn is_scanned(client: &mut Client) -> Outcome<bool> {
     let listing = client.get("/api/features", "")?.fine()?.json()?;

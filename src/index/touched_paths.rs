@@ -11,10 +11,11 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, openat, statat};
 use rustix::io::Errno;
 
+use super::listing::{Look, Name};
 use super::resolve::{TRAVERSE, child};
 use super::scan::Touched;
 use super::stat::{FileKind, StatKey};
-use super::walk::{Look, Name, Walk};
+use super::walk::Walk;
 use crate::dossier::RelPath;
 
 impl Walk<'_> {

@@ -13,13 +13,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, statat};
+use rustix::fs::{Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 
 use super::beneath::FeatureDir;
 use super::first_pass::FirstPass;
 use super::ignore_rules::{IgnoreRules, Ignored};
-use super::listing::{Lister, in_path_order};
+use super::listing::{Lister, Look, Name};
 use super::reader::{Job, unreadable};
 use super::resolve::child;
 use super::scan::{Ground, Limits, ScanProgress, ScanSettings, ScanStats};
@@ -27,32 +27,6 @@ use super::stat::{FileKind, Moment, StatKey, StatRecord, errno_text};
 use super::tree::{LimitExceeded, Node, Tree};
 use crate::dossier::{ErrorReason, FileFacts, FileState, RelPath, Timestamp};
 use crate::watch::{DirWatcher, WatchError};
-
-/// A name in a listing, with the kind that the listing gave (which may be unknown).
-pub(super) struct Name {
-    pub(super) bytes: Vec<u8>,
-    pub(super) listed_kind: FileKind,
-    pub(super) look: Look,
-}
-
-/// What lstat says of a name.
-#[derive(Clone, Copy)]
-pub(super) enum Look {
-    /// It was asked.
-    Taken(Result<StatKey, Errno>),
-    /// It was not asked, because nothing is known that the answer could be compared with;
-    /// whoever opens the entry asks the descriptor.
-    Left,
-}
-
-impl Name {
-    fn kind(&self) -> FileKind {
-        match self.look {
-            Look::Taken(Ok(key)) => key.kind(),
-            Look::Taken(Err(_)) | Look::Left => self.listed_kind,
-        }
-    }
-}
 
 /// A walk and what it has found so far.
 pub(super) struct Walk<'a> {
@@ -202,18 +176,11 @@ impl<'a> Walk<'a> {
     ) -> Result<(StatRecord, Vec<Name>), Errno> {
         let recorded_at = (self.file_clock)();
         let key = StatKey::of(&fstat(dir)?);
-        let mut names = Vec::new();
-        self.lister.list(dir, |name, listed_kind| {
-            names.push(Name { bytes: name.to_vec(), listed_kind, look: Look::Left });
+        // Where nothing is known, files and directories are asked when they are opened.
+        let asks_later = self.first.is_some();
+        let names = self.lister.names(dir, |kind| {
+            !(asks_later && matches!(kind, FileKind::Regular | FileKind::Directory))
         })?;
-        let knows_nothing = self.first.is_some();
-        for name in &mut names {
-            let is_opened = matches!(name.listed_kind, FileKind::Regular | FileKind::Directory);
-            if !(knows_nothing && is_opened) {
-                let stat = statat(dir, name.bytes.as_slice(), AtFlags::SYMLINK_NOFOLLOW);
-                name.look = Look::Taken(stat.map(|stat| StatKey::of(&stat)));
-            }
-        }
         // A deleted feature directory can still be listed, as empty: that is no news of
         // its files.
         if path.is_none() && fstat(dir)?.st_nlink == 0 {
@@ -223,9 +190,6 @@ impl<'a> Walk<'a> {
         if let Some(progress) = self.settings.progress {
             progress(ScanProgress { listed: self.stats.listed, to_read: 0, read: 0 });
         }
-        names.sort_unstable_by(|one, other| {
-            in_path_order((&one.bytes, one.kind()), (&other.bytes, other.kind()))
-        });
         Ok((StatRecord::new(key, recorded_at), names))
     }
 

@@ -165,11 +165,12 @@ impl Bench {
         compare::events_of(&place)
     }
 
-    /// Lines of a feature's active log.
+    /// Lines of a feature's active log that are whole.
     pub(crate) fn log(&self, slug: &str) -> Vec<serde_json::Value> {
         let path = self.project().join(".kittify/dossiers").join(slug).join("events.jsonl");
         let text = fs::read_to_string(path).unwrap_or_default();
-        text.lines().map(|line| serde_json::from_str(line).expect("is JSON")).collect()
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole.lines().map(|line| serde_json::from_str(line).expect("is JSON")).collect()
     }
 }
 
