@@ -99,6 +99,8 @@ pub(super) struct Feature {
     done: u64,
     loaded: bool,
     cache_due: Option<Instant>,
+    /// What [`FeatureWork::opening`] has become while a job had it.
+    opening: Option<u64>,
     retry: Option<(Instant, Vec<RelPath>)>,
     /// Events were lost while this many jobs had been started: a later one has to look at
     /// everything.
@@ -131,6 +133,7 @@ impl Feature {
             done: 0,
             loaded: false,
             cache_due: None,
+            opening: None,
             retry: None,
             owed: None,
             safety_job: None,
@@ -331,6 +334,19 @@ impl Feature {
         self.unwatched.keys().filter(is_visited).cloned().collect()
     }
 
+    /// The journal says how many bytes the log's segment begins with, which the cache keeps.
+    pub(super) fn opens_with(&mut self, opening: u64, now: Instant) {
+        match &mut self.work {
+            None => self.opening = Some(opening),
+            Some(work) if work.opening == opening => {}
+            Some(work) => {
+                work.opening = opening;
+                work.cache_dirty = true;
+                self.cache_due.get_or_insert(now + FIRST_CACHE_DELAY);
+            }
+        }
+    }
+
     /// Takes out everybody who waits: the feature is dropped.
     pub(super) fn abandon(&mut self) -> Vec<Waiting> {
         let mut waiting = std::mem::take(&mut self.due.waiting);
@@ -355,6 +371,9 @@ impl Feature {
             self.cache_due = Some(now + delay);
         }
         self.work = Some(work);
+        if let Some(opening) = self.opening.take() {
+            self.opens_with(opening, now);
+        }
         let Some(running) = self.running.take() else { return Vec::new() };
         self.has_left = running.empties && self.leaving;
         self.emptied = running.empties;

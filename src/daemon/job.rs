@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use super::emission::{self, Emitted, Extent};
 use super::identities::ProjectLoader;
 use super::load::{Loaded, load, save_cache};
@@ -19,10 +21,13 @@ use super::root::path_id;
 use super::view::{ScanCost, StoreState};
 use crate::dossier::ledger::Ledger;
 use crate::dossier::path::shown;
-use crate::dossier::{RelPath, Timestamp};
+use crate::dossier::snapshot::Snapshot;
+use crate::dossier::{Digest, RelPath, Timestamp};
 use crate::index::RootFault;
 use crate::store::Home;
-use crate::survey::{Assignment, FeatureSurvey, LastKnown, Surroundings, Surveyed, TaskError, now};
+use crate::survey::{
+    Assignment, FeatureSurvey, Judged, LastKnown, Surroundings, Surveyed, TaskError, now,
+};
 use crate::watch::{DirWatcher, WatchError};
 
 /// Where a feature is.
@@ -67,21 +72,44 @@ pub(super) struct FeatureWork {
     /// Bytes of the full scan that the active segment of the log begins with, as far as
     /// the journal has said.
     pub opening: u64,
-    /// Was the snapshot file that of the log's last snapshot when the feature was loaded?
+    /// What the last run published last, if its rows came back and the snapshot file is of
+    /// it; taken by the first survey.
+    pub published: Option<Published>,
+    /// Does the snapshot file say what the first survey found?
     pub has_snapshot_file: bool,
     /// Has the index changed since the cache was written?
     pub cache_dirty: bool,
 }
 
+/// A published snapshot, without its rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Published {
+    /// UUID.
+    pub id: String,
+    computed_at: Timestamp,
+    frame: Digest,
+}
+
+impl Published {
+    /// What is published of this judgement.
+    pub(super) fn of(judged: &Judged) -> Self {
+        let (id, frame) = (judged.snapshot_id.clone(), Snapshot::frame(&judged.dossier));
+        Self { id, computed_at: judged.computed_at, frame }
+    }
+}
+
 impl FeatureWork {
-    /// If the first survey finds what the log's last snapshot says, it is that snapshot, and
-    /// goes by its id.
-    fn go_on_from_log(&mut self, survey: &SurveyResult) {
-        let is_said = survey.emitted.is_none() && !survey.cancelled;
-        if let (true, Some(judged), Some(id)) =
-            (is_said, &mut self.survey.judged, self.ledger.snapshot_id())
+    /// If the first survey finds exactly what the last run published last, it is the same
+    /// snapshot: it keeps its id and time, and its file.
+    fn go_on(&mut self, survey: &SurveyResult) {
+        let Some(published) = self.published.take() else { return };
+        let nothing_new = survey.emitted.is_none() && !survey.cancelled && survey.rows_changed == 0;
+        if let Some(judged) = self.survey.judged.as_mut().filter(|_| nothing_new)
+            && Snapshot::frame(&judged.dossier) == published.frame
         {
-            id.clone_into(&mut judged.snapshot_id);
+            judged.snapshot_id = published.id;
+            judged.computed_at = published.computed_at;
+            self.has_snapshot_file = true;
         }
     }
 }
@@ -169,7 +197,7 @@ impl Job {
                 };
                 let survey = survey(&mut work, assignment, extent, &around);
                 if let (Ok(survey), true) = (&survey, loaded.is_some()) {
-                    work.go_on_from_log(survey);
+                    work.go_on(survey);
                 }
                 let survey = Some(survey);
                 JobResult { id: whereabouts.id, work, loaded, survey }

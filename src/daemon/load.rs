@@ -8,7 +8,7 @@
 
 use std::ffi::OsString;
 
-use super::job::{FeatureWork, JobEnvironment, Whereabouts};
+use super::job::{FeatureWork, JobEnvironment, Published, Whereabouts};
 use super::order::Order;
 use super::snapshot_file::SNAPSHOT_FILE;
 use super::view::StoreState;
@@ -69,7 +69,11 @@ pub(super) fn load(
     );
     let (rules, ignore_faults) =
         IgnoreRules::load(&whereabouts.dir, Some(&whereabouts.project_root));
-    let (cache, checkpoint) = read_cache(whereabouts, environment);
+    let (cache, attached) = read_cache(whereabouts, environment);
+    let (checkpoint, published) = match attached {
+        Some((checkpoint, opening, published)) => (Some((checkpoint, opening)), published),
+        None => (None, None),
+    };
     let index = FeatureIndex::new(whereabouts.dir.clone(), rules, cache);
     let mut survey = FeatureSurvey::new(
         whereabouts.slug.clone(),
@@ -104,10 +108,13 @@ pub(super) fn load(
         repaired_bytes,
     };
     let Written { ledger, last_event_id, last_clock, opening } = written;
-    let has_snapshot_file = ledger.snapshot_id().is_some_and(|id| is_of_snapshot(&place, id));
+    let published = published.filter(|it| resumed && is_of_snapshot(&place, &it.id));
     let loaded = Loaded { log, last_event_id, last_clock, opening };
     let cache_dirty = !resumed;
-    (FeatureWork { survey, ledger, store, opening, has_snapshot_file, cache_dirty }, loaded)
+    let has_snapshot_file = false;
+    let work =
+        FeatureWork { survey, ledger, store, opening, published, has_snapshot_file, cache_dirty };
+    (work, loaded)
 }
 
 /// What a log says.
@@ -168,19 +175,23 @@ fn cache_name(whereabouts: &Whereabouts) -> OsString {
     format!("{}.idx", whereabouts.id).into()
 }
 
-/// The index cache, if there is a sound one, and what it carries: the checkpoint, and how
-/// many bytes the log's segment begins with. Anything else costs a full read, no more.
+/// What the index cache carries along: the checkpoint, how many bytes the log's segment
+/// begins with, and what was published last.
+type Attached = (Checkpoint, u64, Option<Published>);
+
+/// The index cache, if there is a sound one, and what it carries. Anything else costs a full
+/// read, no more.
 fn read_cache(
     whereabouts: &Whereabouts,
     environment: &JobEnvironment,
-) -> (Option<IndexCache>, Option<(Checkpoint, u64)>) {
+) -> (Option<IndexCache>, Option<Attached>) {
     let path = environment.home.index_cache_dir().join(cache_name(whereabouts));
     let bytes = document::read(&path, CACHE_LIMIT).ok().flatten();
     let Some(cache) = bytes.and_then(|bytes| IndexCache::from_bytes(&bytes)) else {
         return (None, None);
     };
-    let checkpoint = postcard::from_bytes(cache.attached()).ok();
-    (Some(cache), checkpoint)
+    let attached = postcard::from_bytes(cache.attached()).ok();
+    (Some(cache), attached)
 }
 
 /// Writes the index cache, if it changed. A failure costs a full read at the next start.
@@ -193,7 +204,9 @@ pub(super) fn save_cache(
         return;
     }
     let checkpoint = work.ledger.checkpoint();
-    let attached = checkpoint.map(|checkpoint| (checkpoint, work.opening));
+    let published = work.survey.judged.as_ref().map(Published::of);
+    let attached: Option<Attached> =
+        checkpoint.map(|checkpoint| (checkpoint, work.opening, published));
     let attached = attached.and_then(|attached| postcard::to_stdvec(&attached).ok());
     let cache = work.survey.index.to_cache(attached.unwrap_or_default());
     let path = environment.home.index_cache_dir().join(cache_name(whereabouts));

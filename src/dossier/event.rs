@@ -199,11 +199,6 @@ pub struct SnapshotComputed {
 }
 
 impl SnapshotComputed {
-    /// UUID of the snapshot that it tells of.
-    pub fn snapshot_id(&self) -> Option<&str> {
-        self.context_diagnostics.get("snapshot_id").map(String::as_str)
-    }
-
     /// Can a drift that was reported before still stand?
     pub(super) fn leaves_drift_open(&self) -> bool {
         let status = self.context_diagnostics.get("parity_status").map(String::as_str);

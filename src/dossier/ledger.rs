@@ -36,8 +36,6 @@ pub struct Ledger {
     /// project root; of those that `Known::Rows` has as present, none need be here.
     ever: BTreeSet<String>,
     last: Option<BatchEnd>,
-    /// UUID of the snapshot that the last snapshot event tells of.
-    snapshot_id: Option<String>,
 }
 
 /// The catalogue.
@@ -74,7 +72,6 @@ pub struct Checkpoint {
     snapshot: Option<SnapshotMark>,
     ever: BTreeSet<String>,
     last: BatchEnd,
-    snapshot_id: Option<String>,
     /// SHA-256 over everything that the log says of the rows.
     rows: Digest,
 }
@@ -102,9 +99,9 @@ pub(super) struct Changes<'a> {
 impl Ledger {
     /// What a log says that was folded, and how it ends.
     pub fn of_log(state: LogState, last: Option<BatchEnd>) -> Self {
-        let LogState { namespace, missing, drift, snapshot, snapshot_id, ever, .. } = state;
-        let known = Known::Log { catalogue: state.catalogue, loose: state.loose };
-        Self { namespace, missing, drift, snapshot, known, ever, last, snapshot_id }
+        let LogState { namespace, catalogue, missing, drift, snapshot, loose, ever, .. } = state;
+        let known = Known::Log { catalogue, loose };
+        Self { namespace, missing, drift, snapshot, known, ever, last }
     }
 
     /// What the log lacks of a dossier.
@@ -188,7 +185,6 @@ impl Ledger {
             match payload {
                 Payload::SnapshotComputed(snapshot) => {
                     self.snapshot = Some(SnapshotMark::of(snapshot));
-                    self.snapshot_id = snapshot.snapshot_id().map(str::to_owned);
                     if !snapshot.leaves_drift_open() {
                         self.drift = None;
                     }
@@ -262,11 +258,6 @@ impl Ledger {
         Self { namespace: self.namespace, ever, ..Self::default() }
     }
 
-    /// UUID of the snapshot that the last snapshot event tells of, if that is known.
-    pub fn snapshot_id(&self) -> Option<&str> {
-        self.snapshot_id.as_deref()
-    }
-
     /// What the next start needs to know, apart from the rows; `None` if the catalogue is
     /// not that of rows.
     pub fn checkpoint(&self) -> Option<Checkpoint> {
@@ -279,7 +270,6 @@ impl Ledger {
             snapshot: self.snapshot.clone(),
             ever: self.ever.clone(),
             last: self.last.clone()?,
-            snapshot_id: self.snapshot_id.clone(),
             rows: fingerprint(rows),
         })
     }
@@ -296,7 +286,6 @@ impl Ledger {
             known: Known::Rows { prefix: prefix.to_owned(), rows: rows.clone() },
             ever,
             last: Some(last),
-            snapshot_id: checkpoint.snapshot_id,
         })
     }
 }

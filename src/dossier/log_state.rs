@@ -122,8 +122,6 @@ pub struct LogState {
     pub drift: Option<DriftMark>,
     /// The last snapshot.
     pub snapshot: Option<SnapshotMark>,
-    /// Its UUID.
-    pub snapshot_id: Option<String>,
     /// Paths named by events after the last snapshot: of a batch that a crash cut short.
     pub loose: BTreeSet<String>,
     /// Paths indexed under the correlation that is open, for full snapshots.
@@ -190,7 +188,6 @@ impl LogState {
             self.drift = None;
         }
         self.snapshot = Some(SnapshotMark::of(payload));
-        self.snapshot_id = payload.snapshot_id().map(str::to_owned);
         self.loose.clear();
     }
 }

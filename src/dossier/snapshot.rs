@@ -140,7 +140,7 @@ pub struct Snapshot<'a> {
     /// The matrix.
     pub steps: &'a [StepReport],
     /// Rows by key.
-    pub artifact_summaries: ArtifactSummaries<'a>,
+    pub artifact_summaries: Option<ArtifactSummaries<'a>>,
     /// Rows that only the default rule classified.
     pub unrecognised: usize,
     /// Files and directories that are not indexed.
@@ -176,13 +176,23 @@ impl<'a> Snapshot<'a> {
             current_step: dossier.current_step.as_deref(),
             step_source: dossier.step_source,
             steps: &dossier.steps,
-            artifact_summaries: ArtifactSummaries(dossier),
+            artifact_summaries: Some(ArtifactSummaries(dossier)),
             unrecognised: dossier.unrecognised,
             ignored: dossier.ignored,
             anomalies: &dossier.anomalies,
             computed_at,
             schema_version: SNAPSHOT_SCHEMA_VERSION,
         }
+    }
+
+    /// SHA-256 over all that snapshots of these rows can differ in, if they are not the same
+    /// snapshot: everything but the rows, ids and times.
+    pub fn frame(dossier: &'a Dossier) -> Digest {
+        let unset = Timestamp::from_micros(0);
+        let bare = Self { artifact_summaries: None, ..Self::new(dossier, "", unset) };
+        let bytes = serde_json::to_vec(&(bare, dossier.provenance.as_ref()))
+            .expect("a snapshot has only strings, numbers and lists, which always serialise");
+        Digest::sha256(&bytes)
     }
 
     /// The JSON document.

@@ -21,7 +21,7 @@ use super::walk::Walk;
 /// Files that are handed out together.
 const BATCH: usize = 64;
 /// Batches that may wait. Each holds a directory open.
-const WAITING: usize = 32;
+const WAITING: usize = 8;
 /// Files, and the results of reading them, in no order.
 pub(super) type Results = Vec<(Job, ReadResult)>;
 
@@ -84,13 +84,17 @@ pub(super) fn walk_and_read<'a>(ground: &Ground<'a>, walk: &mut Walk<'a>) -> (Re
 impl FirstPass<'_> {
     /// Reads the files of a directory, or has them read.
     /// `listed` entries were listed by now.
-    pub(super) fn take(&mut self, dir: OwnedFd, mut files: Vec<Job>, listed: u64) {
+    pub(super) fn take(&mut self, dir: OwnedFd, files: Vec<Job>, listed: u64) {
         self.counts.listed.store(listed, Ordering::Relaxed);
         self.counts.found.fetch_add(files.len() as u64, Ordering::Relaxed);
         let dir = Arc::new(dir);
-        while !files.is_empty() {
-            let rest = files.split_off(files.len().min(BATCH));
-            let batch = Batch { dir: Arc::clone(&dir), files: std::mem::replace(&mut files, rest) };
+        let mut files = files.into_iter();
+        loop {
+            let batch: Vec<Job> = files.by_ref().take(BATCH).collect();
+            if batch.is_empty() {
+                return;
+            }
+            let batch = Batch { dir: Arc::clone(&dir), files: batch };
             let sent = match &self.others {
                 Some(others) => others.try_send(batch).map_err(|error| error.into_inner()),
                 None => Err(batch),

@@ -64,6 +64,8 @@ impl Lister {
         names.sort_unstable_by(|one, other| {
             in_path_order((&one.bytes, one.kind()), (&other.bytes, other.kind()))
         });
+        // One that was replaced during a long listing may have come twice.
+        names.dedup_by(|one, other| one.bytes == other.bytes);
         Ok(names)
     }
 
@@ -74,7 +76,12 @@ impl Lister {
         self.buffer.reserve(ROOM);
         let mut entries = rustix::fs::RawDir::new(dir.as_fd(), self.buffer.spare_capacity_mut());
         while let Some(entry) = entries.next() {
-            let entry = entry?;
+            let entry = match entry {
+                // A directory that was removed meanwhile has no more names.
+                Err(Errno::NOENT) => break,
+                Err(Errno::INTR) => continue,
+                other => other?,
+            };
             tell(entry.file_name().to_bytes(), entry.file_type().into(), &mut each);
         }
         Ok(())
@@ -83,7 +90,7 @@ impl Lister {
     /// The same where the system has no such call.
     #[cfg(not(target_os = "linux"))]
     fn list(&mut self, dir: &OwnedFd, mut each: impl FnMut(&[u8], FileKind)) -> Result<(), Errno> {
-        let mut entries = rustix::fs::Dir::read_from(dir.as_fd())?;
+        let mut entries = rustix::fs::Dir::new(rustix::io::dup(dir)?)?;
         while let Some(entry) = entries.read() {
             let entry = entry?;
             tell(entry.file_name().to_bytes(), entry.file_type().into(), &mut each);

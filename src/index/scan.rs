@@ -75,7 +75,7 @@ pub(super) struct Ground<'a> {
 /// What a scan did, in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ScanStats {
-    /// Entries looked at with lstat.
+    /// Entries listed, or asked about by name.
     pub listed: u64,
     /// Files that were not read because their stat vouched for them.
     pub trusted_stats: u64,

@@ -1,6 +1,7 @@
 //! One pass over the directories: what is there, compared with what was known.
 //!
-//! lstat decides what an entry is, never the event that named it. A directory is opened,
+//! lstat decides what an entry is, never the event that named it; where nothing is known
+//! yet, the listing and then the opened descriptor do. A directory is opened,
 //! watched through that descriptor, and then listed through it, at every visit, so that no
 //! change falls between the two and no swap makes them two directories. Lookups
 //! go through descriptors of directories that were opened without following links.
@@ -129,6 +130,10 @@ impl<'a> Walk<'a> {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::MLINK) => {
                 return self.moved_away(path);
             }
+            // Files that wait to be read hold directories open; after this round none do.
+            Err(Errno::MFILE | Errno::NFILE) if self.first.is_some() && path.is_some() => {
+                return self.moved_away(path);
+            }
             Err(errno) => {
                 // It cannot be listed, but changes of it may still be seen.
                 let watched = self.watcher.watch_dir(&self.dir.absolute(path));
@@ -181,14 +186,16 @@ impl<'a> Walk<'a> {
         let names = self.lister.names(dir, |kind| {
             !(asks_later && matches!(kind, FileKind::Regular | FileKind::Directory))
         })?;
-        // A deleted feature directory can still be listed, as empty: that is no news of
+        // A deleted feature directory that is still open has no names: that is no news of
         // its files.
         if path.is_none() && fstat(dir)?.st_nlink == 0 {
             self.root_gone = true;
         }
         self.stats.listed += names.len() as u64;
         if let Some(progress) = self.settings.progress {
-            progress(ScanProgress { listed: self.stats.listed, to_read: 0, read: 0 });
+            if self.first.is_none() {
+                progress(ScanProgress { listed: self.stats.listed, to_read: 0, read: 0 });
+            }
         }
         Ok((StatRecord::new(key, recorded_at), names))
     }
@@ -359,7 +366,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Between lstat and opening the directory became something else.
+    /// Between lstat and opening the directory became something else, or there was no
+    /// descriptor left for it: it is looked at again.
     fn moved_away(&mut self, path: Option<&RelPath>) {
         match path {
             None => self.root_gone = true,

@@ -1,5 +1,5 @@
 //! Replacing a small file so that every reader, and every start after a crash, finds the
-//! old content or the new, never a mix.
+//! old content or the new, never a mix. [`replace_unsynced`] alone promises less.
 //!
 //! The order is: temporary file in the same directory, write, sync it, rename, sync the
 //! directory. What a crash can still lose:

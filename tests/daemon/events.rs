@@ -315,6 +315,44 @@ fn a_snapshot_file_that_cannot_be_written_is_shown_and_tried_again() {
 }
 
 #[test]
+fn a_snapshot_keeps_its_id_over_a_restart_in_which_nothing_changed_and_only_then() {
+    let mut bench = bench();
+    let git = bench.project().join(".git");
+    write(&git.join("HEAD"), "ref: refs/heads/main\n");
+    write(&git.join("refs/heads/main"), "a".repeat(40));
+    bench.fresh_all();
+    let place = bench.project().join(".kittify/dossiers/001-a");
+    let saved = || {
+        let text = fs::read_to_string(place.join("snapshot-latest.json")).ok()?;
+        let value: Value = serde_json::from_str(&text).expect("is JSON");
+        let sha = &value["artifact_summaries"][0]["provenance"]["git_sha"];
+        Some((value["snapshot_id"].as_str()?.to_owned(), sha.as_str()?.to_owned()))
+    };
+    let published = |bench: &Bench| {
+        let view = bench.view(SLUG);
+        let sha = view.dossier.provenance.git_sha.clone().expect("a commit");
+        (view.snapshot_id.clone(), sha)
+    };
+    wait_until("it is saved", || saved() == Some(published(&bench)));
+    let first = published(&bench);
+    for _ in 0..2 {
+        bench.stop();
+        bench.start();
+        assert_eq!(published(&bench), first);
+        assert_eq!(saved().expect("is there"), first);
+    }
+    bench.stop();
+    write(&git.join("refs/heads/main"), "b".repeat(40));
+    bench.start();
+    let second = published(&bench);
+    assert!(second.0 != first.0 && second.1.starts_with('b'), "{second:?}");
+    wait_until("it is saved", || saved() == Some(second.clone()));
+    bench.stop();
+    bench.start();
+    assert_eq!(published(&bench), second);
+}
+
+#[test]
 fn a_torn_end_is_cut_off_and_the_rest_stays() {
     use std::io::Write;
     let mut bench = bench();

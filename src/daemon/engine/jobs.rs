@@ -209,9 +209,8 @@ impl Engine {
         match report {
             Report::Recovered { feature } => self.set_failing(&feature, None),
             Report::Durable { feature, tickets, opening } => {
-                let work = self.features.get_mut(&feature).and_then(|f| f.work.as_mut());
-                if let Some(work) = work {
-                    work.opening = opening;
+                if let Some(feature) = self.features.get_mut(&feature) {
+                    feature.opens_with(opening, Instant::now());
                 }
                 for ticket in tickets {
                     if let Some((id, waiting)) = self.tickets.remove(&ticket) {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::super::IGNORE_FILE;
+use super::super::{IGNORE_FILE, RootFault};
 use super::*;
 
 #[test]
@@ -163,4 +163,57 @@ fn progress_ends_with_everything_read() {
     kit.index.scan(&ScanRequest::Full, &kit.watcher, &settings);
     let last = LAST.lock().expect("not poisoned").expect("reported");
     assert_eq!((last.listed, last.to_read, last.read), (40, 40, 40));
+}
+
+/// Removes a directory once it is watched, which is just before it is listed.
+struct Remover(PathBuf);
+
+impl DirWatcher for Remover {
+    fn watch_open_dir(&self, dir: &Path, _: BorrowedFd<'_>) -> Result<(), WatchError> {
+        self.watch_dir(dir)
+    }
+
+    fn watch_dir(&self, dir: &Path) -> Result<(), WatchError> {
+        if dir == self.0 {
+            fs::remove_dir_all(dir).expect("removed");
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_directory_that_is_removed_while_it_is_listed_is_gone_and_not_at_fault() {
+    for is_known in [false, true] {
+        for removed in ["", "sub"] {
+            let mut kit = Kit::new();
+            kit.write("a.md", "a");
+            kit.write("sub/b.md", "b");
+            if is_known {
+                kit.full();
+            }
+            let remover =
+                Remover(if removed.is_empty() { kit.root.clone() } else { kit.at(removed) });
+            let outcome = kit.index.scan(&ScanRequest::Full, &remover, &settings());
+            assert!(kit.index.unreadable_directories().is_empty(), "{is_known} {removed:?}");
+            if removed.is_empty() {
+                assert!(matches!(outcome.root, Err(RootFault::Gone(_))), "{outcome:?}");
+            } else {
+                assert_eq!(names(kit.index.table().keys()), "a.md", "{is_known}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_large_flat_directory_is_read_with_few_descriptors_and_whole() {
+    let mut kit = Kit::new();
+    for number in 0..500 {
+        kit.write(&format!("d{}/{number}.md", number % 25), number.to_string());
+    }
+    for number in 0..500 {
+        kit.write(&format!("flat/{number}.md"), number.to_string());
+    }
+    let outcome = kit.full();
+    assert_eq!((outcome.stats.read, outcome.changed.len()), (1000, 1000));
+    kit.check_against_fresh("many batches");
 }
