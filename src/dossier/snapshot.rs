@@ -157,6 +157,14 @@ impl<'a> Snapshot<'a> {
     /// The snapshot of a dossier.
     pub fn new(dossier: &'a Dossier, snapshot_id: &'a str, computed_at: Timestamp) -> Self {
         Self {
+            parity_hash_components: dossier.parity_components(),
+            artifact_summaries: Some(ArtifactSummaries(dossier)),
+            ..Self::without_rows(dossier, snapshot_id, computed_at)
+        }
+    }
+
+    fn without_rows(dossier: &'a Dossier, snapshot_id: &'a str, computed_at: Timestamp) -> Self {
+        Self {
             feature_slug: &dossier.feature_slug,
             snapshot_id,
             total_artifacts: dossier.counts.total,
@@ -169,14 +177,14 @@ impl<'a> Snapshot<'a> {
             step_status: dossier.step_status,
             missing: &dossier.missing,
             parity_hash_sha256: dossier.parity_hash,
-            parity_hash_components: dossier.parity_components(),
+            parity_hash_components: Vec::new(),
             tree_hash: dossier.tree_hash,
             mission_type: dossier.mission_type.as_deref(),
             manifest_version: dossier.definition.as_ref().map(|d| d.manifest.manifest_version()),
             current_step: dossier.current_step.as_deref(),
             step_source: dossier.step_source,
             steps: &dossier.steps,
-            artifact_summaries: Some(ArtifactSummaries(dossier)),
+            artifact_summaries: None,
             unrecognised: dossier.unrecognised,
             ignored: dossier.ignored,
             anomalies: &dossier.anomalies,
@@ -188,8 +196,7 @@ impl<'a> Snapshot<'a> {
     /// SHA-256 over all that snapshots of these rows can differ in, if they are not the same
     /// snapshot: everything but the rows, ids and times.
     pub fn frame(dossier: &'a Dossier) -> Digest {
-        let unset = Timestamp::from_micros(0);
-        let bare = Self { artifact_summaries: None, ..Self::new(dossier, "", unset) };
+        let bare = Self::without_rows(dossier, "", Timestamp::from_micros(0));
         let bytes = serde_json::to_vec(&(bare, dossier.provenance.as_ref()))
             .expect("a snapshot has only strings, numbers and lists, which always serialise");
         Digest::sha256(&bytes)

@@ -134,6 +134,8 @@ pub struct FeatureSurvey {
     assembler: Assembler,
     /// Paths whose files may differ from those of the last dossier; `None` if any may.
     pending: Option<BTreeSet<RelPath>>,
+    /// The context was loaded for the survey that comes next.
+    context_is_new: bool,
     /// Project or files turned out to be other than they were judged to be, but the scan
     /// could not be finished.
     unjudged: bool,
@@ -169,6 +171,7 @@ impl FeatureSurvey {
             inputs: None,
             assembler: Assembler::default(),
             pending: None,
+            context_is_new: false,
             unjudged: false,
         }
     }
@@ -226,6 +229,7 @@ impl FeatureSurvey {
         around: &Surroundings<'_>,
     ) -> Option<Ledger> {
         let (context, _) = self.load_context(around);
+        self.context_is_new = true;
         let dossier = self.assemble(assignment, &context, &Ledger::default());
         Ledger::resume(checkpoint, &self.prefix, &dossier.rows)
     }
@@ -233,6 +237,9 @@ impl FeatureSurvey {
     /// What the project says now. The former value is kept where nothing changed, so that
     /// whatever was made from it can be kept too.
     fn load_context(&mut self, around: &Surroundings<'_>) -> (Arc<ProjectContext>, bool) {
+        if let (true, Some(known)) = (std::mem::take(&mut self.context_is_new), &self.context) {
+            return (Arc::clone(known), true);
+        }
         let loaded = (around.project)();
         match &self.context {
             Some(known) if **known == loaded => (Arc::clone(known), false),

@@ -13,8 +13,10 @@ use crate::series::{Series, Unit};
 use crate::stage::Stage;
 use crate::usage::memory;
 
-/// Followers, half of them over the socket and half over TCP.
+/// Followers: as many over TCP as may be, the others over the socket.
 const FOLLOWERS: usize = 200;
+/// Streams that TCP has.
+const OVER_TCP: usize = 16;
 /// Events that they follow, or a few more.
 const EVENTS: usize = 1_000;
 /// Between edits.
@@ -40,7 +42,8 @@ pub(super) fn followers(stage: &Stage) -> Outcome<Vec<Line>> {
     let token = home.token()?;
     let mut followers = Vec::new();
     for number in 0..FOLLOWERS {
-        let token = (number % 2 == 1).then_some(token.as_str());
+        // The first one is to be over the socket: it is the one that never reads.
+        let token = (1..=OVER_TCP).contains(&number).then_some(token.as_str());
         let follower = Follower::connect(&daemon, token);
         let what = format!("follower {} of {FOLLOWERS}", number + 1);
         followers.push(follower.during(&what)?);
