@@ -192,10 +192,8 @@ impl<'a> Walk<'a> {
             self.root_gone = true;
         }
         self.stats.listed += names.len() as u64;
-        if let Some(progress) = self.settings.progress {
-            if self.first.is_none() {
-                progress(ScanProgress { listed: self.stats.listed, to_read: 0, read: 0 });
-            }
+        if let (Some(progress), None) = (self.settings.progress, &self.first) {
+            progress(ScanProgress { listed: self.stats.listed, to_read: 0, read: 0 });
         }
         Ok((StatRecord::new(key, recorded_at), names))
     }
