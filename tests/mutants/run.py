@@ -79,12 +79,11 @@ MUTANTS = [
         "scan-before-watch",
         "a directory is watched first and listed afterwards",
         [
-            Edit(WALK, WATCH, "        let descriptor = opened.try_clone();\n"),
+            Edit(WALK, WATCH, ""),
             Edit(
                 WALK,
-                "        match self.list(opened, path) {\n",
-                "        let listed = self.list(opened, path);\n"
-                "        let Ok(opened) = descriptor else { return };\n" + WATCH +
+                "        match self.list(&opened, path) {\n",
+                "        let listed = self.list(&opened, path);\n" + WATCH +
                 "        match listed {\n",
             ),
         ],
