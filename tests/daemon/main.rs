@@ -3,6 +3,7 @@
 mod baseline;
 mod completeness;
 mod determinism;
+mod durable;
 mod events;
 #[path = "../kit/mod.rs"]
 mod kit;

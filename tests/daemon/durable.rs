@@ -1,0 +1,170 @@
+//! Logs and snapshot files that were spoiled, cannot be written, or were left by a crash.
+
+use std::fs;
+
+use dossierd::daemon::command::CommandError;
+use serde_json::Value;
+
+use crate::events::{SLUG, bench, since, told};
+use crate::kit::{Bench, wait_until, write};
+
+/// Removes a directory in which the daemon may write at this moment.
+fn remove_while_written(dir: &std::path::Path) {
+    wait_until("the directory is removed", || match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => false,
+        other => {
+            other.expect("removed");
+            true
+        }
+    });
+}
+
+#[test]
+fn a_log_that_somebody_spoiled_is_written_anew() {
+    let bench = bench();
+    let dossiers = bench.project().join(".kittify/dossiers");
+    let log = dossiers.join(SLUG).join("events.jsonl");
+    let length = |of: &std::path::Path| fs::metadata(of).expect("there").len();
+    type Spoil<'a> = (&'a str, &'a dyn Fn());
+    let cut = |to: u64| fs::File::options().write(true).open(&log).and_then(|f| f.set_len(to));
+    let spoils: [Spoil<'_>; 6] = [
+        ("deleted", &|| fs::remove_file(&log).expect("removed")),
+        ("emptied", &|| cut(0).expect("cut")),
+        ("cut within a line", &|| cut(length(&log) - 7).expect("cut")),
+        ("cut within the first line", &|| cut(11).expect("cut")),
+        ("deleted with all of its directory", &|| {
+            remove_while_written(log.parent().expect("has one"));
+        }),
+        ("deleted with all dossiers", &|| remove_while_written(&dossiers)),
+    ];
+    for (number, (what, spoil)) in spoils.iter().enumerate() {
+        bench.events(SLUG);
+        spoil();
+        bench.write("001-a/notes.md", format!("# After number {number}\n"));
+        let told = told(&bench.events(SLUG));
+        let last = told.iter().rposition(|line| line == "snapshot full []");
+        let last = last.unwrap_or_else(|| panic!("{what}: no full snapshot: {told:?}"));
+        assert!(told[..last].iter().any(|line| line == "indexed spec.md"), "{what}: {told:?}");
+        // The snapshot file may have been on its way into what was deleted; it is tried again.
+        wait_until(&format!("{what}: nothing fails any more"), || {
+            bench.view(SLUG).store.failing.is_none()
+        });
+    }
+    let ignore = fs::read_to_string(dossiers.join(".gitignore")).expect("is there again");
+    assert_eq!(ignore.trim(), "*");
+}
+
+#[test]
+fn a_log_that_cannot_be_written_is_shown_and_tried_again() {
+    let bench = bench();
+    let known = bench.events(SLUG).len();
+    let id = bench.view(SLUG).id.clone();
+    let place = bench.project().join(".kittify/dossiers/001-a");
+    let aside = place.with_file_name("aside");
+    fs::rename(&place, &aside).expect("moved");
+    fs::write(&place, "in the way").expect("written");
+    let spec = bench.project().join("kitty-specs/001-a/spec.md");
+    write(&spec, "# While the disk was away\n");
+    let answer = bench.runtime.block_on(bench.handle().rescan(id.clone(), true));
+    assert!(matches!(answer, Err(CommandError::Failed(_))), "{answer:?}");
+    wait_until("it is shown", || bench.view(SLUG).store.failing.is_some());
+    let seen = bench.fresh(SLUG).dossier.parity_hash;
+    write(&spec, "# And again\n");
+    assert_ne!(bench.fresh(SLUG).dossier.parity_hash, seen, "reads go on");
+    fs::remove_file(&place).expect("removed");
+    fs::rename(&aside, &place).expect("moved back");
+    wait_until("it is written", || bench.view(SLUG).store.failing.is_none());
+    let told = told(&since(&bench, known));
+    assert!(told.iter().any(|line| line == "snapshot full []"), "{told:?}");
+    let answer = bench.runtime.block_on(bench.handle().rescan(id, true));
+    assert!(answer.is_ok(), "{answer:?}");
+}
+
+#[test]
+fn a_snapshot_file_that_cannot_be_written_is_shown_and_tried_again() {
+    let bench = bench();
+    bench.events(SLUG);
+    let file = bench.project().join(".kittify/dossiers/001-a/snapshot-latest.json");
+    let parity = || {
+        let text = fs::read_to_string(&file).ok()?;
+        let value: Value = serde_json::from_str(&text).expect("is JSON");
+        Some(value["parity_hash_sha256"].as_str()?.to_owned())
+    };
+    wait_until("it is there", || parity().is_some());
+    fs::remove_file(&file).expect("removed");
+    fs::create_dir_all(file.join("in/the/way")).expect("made");
+    bench.write("001-a/spec.md", "# Changed\n");
+    bench.fresh_all();
+    wait_until("it is shown", || bench.view(SLUG).store.failing.is_some());
+    fs::remove_dir_all(&file).expect("removed");
+    // Nothing else changes: the end of the failure has to be told by itself.
+    wait_until("it is written", || bench.view(SLUG).store.failing.is_none());
+    assert_eq!(parity(), Some(bench.view(SLUG).dossier.parity_hash.to_string()));
+}
+
+#[test]
+fn a_snapshot_keeps_its_id_over_a_restart_in_which_nothing_changed_and_only_then() {
+    let mut bench = bench();
+    let git = bench.project().join(".git");
+    write(&git.join("HEAD"), "ref: refs/heads/main\n");
+    write(&git.join("refs/heads/main"), "a".repeat(40));
+    bench.fresh_all();
+    let place = bench.project().join(".kittify/dossiers/001-a");
+    let saved = || {
+        let text = fs::read_to_string(place.join("snapshot-latest.json")).ok()?;
+        let value: Value = serde_json::from_str(&text).expect("is JSON");
+        let sha = &value["artifact_summaries"][0]["provenance"]["git_sha"];
+        Some((value["snapshot_id"].as_str()?.to_owned(), sha.as_str()?.to_owned()))
+    };
+    let published = |bench: &Bench| {
+        let view = bench.view(SLUG);
+        let sha = view.dossier.provenance.git_sha.clone().expect("a commit");
+        (view.snapshot_id.clone(), sha)
+    };
+    wait_until("it is saved", || saved() == Some(published(&bench)));
+    let first = published(&bench);
+    for _ in 0..2 {
+        bench.stop();
+        bench.start();
+        assert_eq!(published(&bench), first);
+        assert_eq!(saved().expect("is there"), first);
+    }
+    bench.stop();
+    write(&git.join("refs/heads/main"), "b".repeat(40));
+    bench.start();
+    let second = published(&bench);
+    assert!(second.0 != first.0 && second.1.starts_with('b'), "{second:?}");
+    wait_until("it is saved", || saved() == Some(second.clone()));
+    bench.stop();
+    bench.start();
+    assert_eq!(published(&bench), second);
+}
+
+#[test]
+fn a_torn_end_is_cut_off_and_the_rest_stays() {
+    use std::io::Write;
+    let mut bench = bench();
+    let before = bench.events(SLUG);
+    bench.stop();
+    let log = bench.project().join(".kittify/dossiers/001-a/events.jsonl");
+    let torn = b"{\"event_id\": \"01ARZ3";
+    let opened = fs::File::options().append(true).open(&log);
+    opened.and_then(|mut file| file.write_all(torn)).expect("torn");
+    bench.start();
+    assert_eq!(bench.events(SLUG), before);
+    assert_eq!(bench.view(SLUG).store.repaired_bytes, torn.len() as u64);
+}
+
+#[test]
+fn a_batch_that_a_crash_cut_short_is_completed() {
+    let mut bench = bench();
+    bench.events(SLUG);
+    bench.stop();
+    let log = bench.project().join(".kittify/dossiers/001-a/events.jsonl");
+    let text = fs::read_to_string(&log).expect("read");
+    let kept: String = text.lines().take(2).map(|line| format!("{line}\n")).collect();
+    fs::write(&log, kept).expect("cut");
+    bench.start();
+    let told = told(&bench.events(SLUG));
+    assert_eq!(told.last().map(String::as_str), Some("snapshot full []"), "{told:?}");
+}
