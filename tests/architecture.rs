@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("daemon", &["dossier", "index", "platform", "project", "store", "survey", "watch"]),
     ("api", &["daemon", "dossier"]),
     ("server", &["api"]),
-    ("host", &["api", "daemon", "dossier", "index", "server", "store", "survey"]),
+    ("host", &["api", "daemon", "dossier", "index", "project", "server", "store", "survey"]),
     (
         "cli",
         &["api", "daemon", "dossier", "host", "index", "platform", "project", "store", "survey"],

@@ -24,6 +24,7 @@ mod call;
 mod etag;
 mod follower;
 mod json_body;
+mod markdown;
 mod privacy;
 mod query;
 mod reply;

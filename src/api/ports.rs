@@ -41,10 +41,25 @@ pub enum TextFault {
     Io(String),
 }
 
+/// A file as the checked-out commit has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommittedText {
+    /// The commit's object id in hex.
+    pub commit: String,
+    /// The branch that is checked out, short.
+    pub branch: Option<String>,
+    /// The file's bytes; `None` if the commit does not have it.
+    pub bytes: Option<Vec<u8>>,
+}
+
 /// Reads artifacts beneath a feature's directory, never through a link that leaves it.
 pub trait ArtifactText: Send + Sync + 'static {
     /// Reads at most `limit` bytes of the file at `path` below `dir` (absolute).
     fn read(&self, dir: &Path, path: &RelPath, limit: u64) -> Result<Text, TextFault>;
+
+    /// The file at `path` below `dir` as it was committed, if it has at most `limit` bytes.
+    /// The error says for people why there is nothing to compare with.
+    fn committed(&self, dir: &Path, path: &RelPath, limit: u64) -> Result<CommittedText, String>;
 }
 
 /// Lines of a log, in its order.

@@ -11,8 +11,8 @@ use super::http::Response;
 use super::problem::Problem;
 use super::query::decode_percent;
 use super::resource::{
-    artifact, artifacts, baseline, drift, events, export, features, health, login, metrics,
-    overview, page, sync,
+    artifact, artifacts, baseline, diff, drift, events, export, features, health, history, login,
+    metrics, overview, page, sync,
 };
 use super::service::Api;
 
@@ -78,13 +78,15 @@ macro_rules! routes {
 pub static ROUTES: &[Route] = routes! {
     GET "/api/dossier/overview" Token ["feature" "fresh"] overview::get;
     GET "/api/dossier/artifacts" Token ["feature" "class" "wp_id" "step_id" "required_only" "present" "q" "ignored" "limit" "cursor" "fresh"] artifacts::get;
-    GET "/api/dossier/artifacts/{artifact_key}" Token ["feature" "raw" "fresh"] artifact::get;
+    GET "/api/dossier/artifacts/{artifact_key}" Token ["feature" "raw" "render" "fresh"] artifact::get;
     GET "/api/dossier/snapshots/export" Token ["feature" "format" "fresh"] export::get;
     GET "/api/dossier/drift" Token ["feature" "fresh"] drift::get;
+    GET "/api/dossier/diff" Token ["feature" "artifact" "fresh"] diff::get;
     GET "/api/dossier/baseline" Token ["feature" "fresh"] baseline::get;
     POST "/api/dossier/baseline" Token ["feature"] baseline::capture;
     DELETE "/api/dossier/baseline" Token ["feature"] baseline::clear;
     GET "/api/dossier/events" Token ["feature" "type" "since" "limit" "follow" "fresh"] events::get;
+    GET "/api/dossier/history" Token ["feature" "points" "fresh"] history::get;
     GET "/api/features" Token ["fresh"] features::list;
     POST "/api/features" Token [] features::register;
     DELETE "/api/features" Token ["id"] features::unregister;

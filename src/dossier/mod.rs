@@ -43,6 +43,7 @@ pub mod snapshot;
 pub mod status;
 pub mod strict;
 mod tally;
+pub mod timeline;
 pub mod timestamp;
 pub mod verify;
 pub mod yaml;

@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use crate::api::ports::{
-    ArtifactText, CountsOfTransport, EventLogs, LogFault, LogPage, Text, TextFault, TransportCounts,
+    ArtifactText, CommittedText, CountsOfTransport, EventLogs, LogFault, LogPage, Text, TextFault,
+    TransportCounts,
 };
 use crate::daemon::view::FeatureView;
 use crate::dossier::RelPath;
 use crate::index::{FeatureDir, OpenFault, RootFault};
+use crate::project::committed::{Committed, CommittedFile, committed};
 use crate::server::Counters;
 use crate::store::{LineBody, LogReader, Position};
 
@@ -32,6 +34,23 @@ impl ArtifactText for Artifacts {
             other => TextFault::Io(other.to_string()),
         })?;
         Ok(Text { bytes: read.bytes, size: read.size, truncated: read.truncated })
+    }
+
+    fn committed(&self, dir: &Path, path: &RelPath, limit: u64) -> Result<CommittedText, String> {
+        let names: Vec<&[u8]> = path.segments().collect();
+        let found = committed(dir, &names, limit).map_err(|error| error.to_string())?;
+        let Committed { commit, branch, file } =
+            found.ok_or("the feature is in no git checkout with a commit")?;
+        let bytes = match file {
+            CommittedFile::Bytes(bytes) => Some(bytes),
+            CommittedFile::Absent => None,
+            CommittedFile::TooLarge(size) => {
+                return Err(format!(
+                    "the committed file has {size} bytes; up to {limit} are compared"
+                ));
+            }
+        };
+        Ok(CommittedText { commit, branch, bytes })
     }
 }
 

@@ -53,11 +53,13 @@ pub enum GitError {
 }
 
 /// The two directories of a checkout's repository; equal but for linked worktrees.
-struct GitDirs {
+pub(super) struct GitDirs {
+    /// The directory that `.git` is in.
+    pub(super) checkout: PathBuf,
     /// `HEAD` and what belongs to the worktree alone.
     own: PathBuf,
     /// Branches, tags and packed refs.
-    common: PathBuf,
+    pub(super) common: PathBuf,
 }
 
 impl GitState {
@@ -91,7 +93,7 @@ impl GitState {
 }
 
 /// The nearest `.git` at or above the project.
-fn find(project_root: &Path) -> Result<Option<GitDirs>, GitError> {
+pub(super) fn find(project_root: &Path) -> Result<Option<GitDirs>, GitError> {
     for dir in project_root.ancestors() {
         let dot_git = dir.join(gix_discover::DOT_GIT_DIR);
         let own = match std::fs::metadata(&dot_git) {
@@ -115,7 +117,7 @@ fn find(project_root: &Path) -> Result<Option<GitDirs>, GitError> {
                 own.join(text)
             }
         };
-        return Ok(Some(GitDirs { own, common }));
+        return Ok(Some(GitDirs { checkout: dir.to_path_buf(), own, common }));
     }
     Ok(None)
 }
@@ -172,7 +174,7 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, GitError> {
     read_anywhere(path, MAX_SMALL_BYTES).map_err(GitError::Read)
 }
 
-fn broken(file: &str, reason: &str) -> GitError {
+pub(super) fn broken(file: &str, reason: &str) -> GitError {
     GitError::Broken { file: printable(file), reason: reason.to_owned() }
 }
 

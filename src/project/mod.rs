@@ -5,11 +5,13 @@
 //! fault beside the last good answer, never an end.
 
 pub mod beneath;
+pub mod committed;
 pub mod context;
 pub mod git;
 pub mod identity;
 mod mission_override;
 pub mod missions;
+mod objects;
 pub mod root;
 #[cfg(test)]
 mod sample;

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::kit::{Answered, Plan, World, local, request};
 use crate::routes::happy;
+use crate::versions::{committed, run_of_a_drift};
 
 async fn description(world: &World) -> Value {
     world.get("/api/openapi.json").await.ok()
@@ -150,6 +151,11 @@ async fn answers_have_the_members_that_are_described() {
         plan.faulty("bad", ErrorReason::Unreadable, "no").without("plan.md").file("x.md", "#");
     let world = World::new([plan.view()]);
     world.text.put("spec.md", Ok(b"changed".to_vec()));
+    world.text.commit("spec.md", Ok(committed(b"# Spec\n")));
+    world.text.commit("x.md", Err("no checkout".into()));
+    for logged in run_of_a_drift() {
+        world.logs.append(&logged);
+    }
     world.api.set_http("127.0.0.1:7717".parse().expect("an address"));
     let api = description(&world).await;
     for ((method, target, body, _), route) in happy().into_iter().zip(ROUTES) {
@@ -167,12 +173,23 @@ async fn answers_have_the_members_that_are_described() {
         ("/api/dossier/snapshots/export", "?format=sha256sums"),
         ("/api/dossier/overview", "?feature=none"),
         ("/api/dossier/events", "?since=x"),
+        ("/api/dossier/diff", "?artifact=input.spec.main"),
+        ("/api/dossier/diff", "?artifact=artifact.x"),
+        ("/api/dossier/diff", ""),
+        ("/api/dossier/history", "?points=2"),
+        ("/api/dossier/history", "?points=1"),
     ] {
         let target = format!("{template}{target}");
         conforms(&api, template, &Method::GET, &target, &world.get(&target).await);
     }
     let template = "/api/dossier/artifacts/{artifact_key}";
-    for key in ["artifact.bad", "output.tasks.list", "none", "input.spec.main?raw=true"] {
+    for key in [
+        "artifact.bad",
+        "output.tasks.list",
+        "none",
+        "input.spec.main?raw=true",
+        "input.spec.main?render=tree",
+    ] {
         let target = template.replace("{artifact_key}", key);
         conforms(&api, template, &Method::GET, &target, &world.get(&target).await);
     }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use dossierd::api::http::{Body, Peer, Request, Response, Service};
-use dossierd::api::ports::{ArtifactText, EventLogs, LogFault, LogPage, Text, TextFault};
+use dossierd::api::ports::{
+    ArtifactText, CommittedText, EventLogs, LogFault, LogPage, Text, TextFault,
+};
 use dossierd::api::token::Token;
 use dossierd::api::{Api, ApiConfig};
 use dossierd::daemon::command::{Command, CommandError, Registered};
@@ -216,22 +218,35 @@ type Content = Result<Vec<u8>, TextFault>;
 
 /// Files as the disk would give them, by path.
 #[derive(Default)]
-pub(crate) struct FakeText(Mutex<BTreeMap<Vec<u8>, Content>>);
+pub(crate) struct FakeText {
+    files: Mutex<BTreeMap<Vec<u8>, Content>>,
+    committed: Mutex<BTreeMap<Vec<u8>, Result<CommittedText, String>>>,
+}
 
 impl FakeText {
     pub(crate) fn put(&self, name: &str, content: Content) {
-        self.0.lock().expect("not poisoned").insert(name.into(), content);
+        self.files.lock().expect("not poisoned").insert(name.into(), content);
+    }
+
+    pub(crate) fn commit(&self, name: &str, committed: Result<CommittedText, String>) {
+        self.committed.lock().expect("not poisoned").insert(name.into(), committed);
     }
 }
 
 impl ArtifactText for FakeText {
     fn read(&self, dir: &Path, path: &RelPath, limit: u64) -> Result<Text, TextFault> {
         assert!(dir.is_absolute());
-        let files = self.0.lock().expect("not poisoned");
+        let files = self.files.lock().expect("not poisoned");
         let mut bytes = files.get(path.as_bytes()).cloned().unwrap_or(Err(TextFault::Gone))?;
         let size = bytes.len() as u64;
         bytes.truncate(usize::try_from(limit).expect("fits"));
         Ok(Text { bytes, size, truncated: size > limit })
+    }
+
+    fn committed(&self, dir: &Path, path: &RelPath, _: u64) -> Result<CommittedText, String> {
+        assert!(dir.is_absolute());
+        let committed = self.committed.lock().expect("not poisoned");
+        committed.get(path.as_bytes()).cloned().unwrap_or(Err("no checkout".into()))
     }
 }
 

@@ -9,4 +9,5 @@ mod reads;
 mod routes;
 mod stream;
 mod text;
+mod versions;
 mod writes;

@@ -21,10 +21,12 @@ pub(crate) fn happy() -> Vec<(Method, &'static str, &'static str, u16)> {
         (M::GET, "/api/dossier/artifacts/input.spec.main", "", 200),
         (M::GET, "/api/dossier/snapshots/export", "", 200),
         (M::GET, "/api/dossier/drift", "", 200),
+        (M::GET, "/api/dossier/diff?artifact=input.spec.main", "", 200),
         (M::GET, "/api/dossier/baseline", "", 200),
         (M::POST, "/api/dossier/baseline", r#"{"note": "fine", "paths": ["spec.md"]}"#, 201),
         (M::DELETE, "/api/dossier/baseline", "", 200),
         (M::GET, "/api/dossier/events", "", 200),
+        (M::GET, "/api/dossier/history", "", 200),
         (M::GET, "/api/features", "", 200),
         (M::POST, "/api/features", r#"{"path": "/x", "step": null}"#, 201),
         (M::DELETE, "/api/features?id=root-p", "", 200),
@@ -69,20 +71,20 @@ async fn each_route_answers() {
 #[tokio::test]
 async fn reads_with_fresh_ask_the_loop_first() {
     let world = World::simple();
-    for route in ROUTES.iter().filter(|r| r.method == Method::GET) {
+    let reads = happy().into_iter().zip(ROUTES).filter(|(_, r)| r.method == Method::GET);
+    for ((_, target, _, _), route) in reads {
         let takes_fresh = route.query.contains(&"fresh");
         assert_eq!(takes_fresh, route.access != Access::Public, "{}", route.template);
         if !takes_fresh {
             continue;
         }
-        let target = route.template.replace("{artifact_key}", "input.spec.main");
+        let target = format!("{target}{}fresh", if target.contains('?') { '&' } else { '?' });
         let before = world.asked.lock().expect("not poisoned").len();
-        let answer =
-            world.ask(local(request(Method::GET, &format!("{target}?fresh=true"), ""))).await;
+        let answer = world.ask(local(request(Method::GET, &format!("{target}=true"), ""))).await;
         assert_eq!(answer.status, StatusCode::OK, "{target} {}", answer.text());
         let asked = world.asked.lock().expect("not poisoned").len();
         assert_eq!(asked, before + 1, "{target}");
-        world.get(&format!("{target}?fresh=false")).await;
+        world.get(&format!("{target}=false")).await;
         assert_eq!(world.asked.lock().expect("not poisoned").len(), asked, "{target}");
     }
 }

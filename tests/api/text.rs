@@ -116,3 +116,35 @@ async fn no_path_leads_anywhere() {
         assert_eq!(answer.status.as_u16(), 404, "{key}");
     }
 }
+
+#[tokio::test]
+async fn markdown_is_drawn_as_a_tree_when_asked_for() {
+    let world =
+        World::new([Plan::new("f1", "001").file("spec.md", "x").file("notes.json", "{}").view()]);
+    world.text.put("spec.md", Ok(b"# A\n\n[b](notes.json) <script>\n".to_vec()));
+    world.text.put("notes.json", Ok(b"{}".to_vec()));
+    assert!(world.get(SPEC).await.ok().get("document").is_none());
+    let drawn = world.get(&format!("{SPEC}?render=tree")).await.ok();
+    assert_eq!(drawn["content"], "# A\n\n[b](notes.json) <script>\n");
+    let text = |text: &str| json!({ "type": "text", "text": text });
+    assert_eq!(
+        drawn["document"],
+        json!({ "type": "document", "truncated": false, "children": [
+            { "type": "heading", "level": 1, "children": [text("A")] },
+            { "type": "paragraph", "children": [
+                { "type": "link", "href": null, "artifact_key": "artifact.notes_json",
+                  "title": "", "children": [text("b")] },
+                text(" "),
+                { "type": "html_inline", "text": "<script>" },
+            ] },
+        ] })
+    );
+    let json = world.get("/api/dossier/artifacts/artifact.notes_json?render=tree").await.ok();
+    assert_eq!(json["document"], Value::Null);
+    world.text.put("spec.md", Ok(b"\xff".to_vec()));
+    let broken = world.get(&format!("{SPEC}?render=tree")).await.ok();
+    assert_eq!([&broken["document"], &broken["stale"]], [&Value::Null, &json!(true)]);
+    for both in ["render=html", "render=tree&raw=true"] {
+        world.get(&format!("{SPEC}?{both}")).await.problem("bad-parameter");
+    }
+}

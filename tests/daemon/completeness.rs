@@ -9,7 +9,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dossierd::api::http::{Body, Peer, Request, Service};
-use dossierd::api::ports::{ArtifactText, EventLogs, LogFault, LogPage, Text, TextFault};
+use dossierd::api::ports::{
+    ArtifactText, CommittedText, EventLogs, LogFault, LogPage, Text, TextFault,
+};
 use dossierd::api::service::HEARTBEAT;
 use dossierd::api::token::Token;
 use dossierd::api::{Api, ApiConfig};
@@ -72,6 +74,10 @@ struct NoDisk;
 impl ArtifactText for NoDisk {
     fn read(&self, _: &Path, _: &RelPath, _: u64) -> Result<Text, TextFault> {
         Err(TextFault::Gone)
+    }
+
+    fn committed(&self, _: &Path, _: &RelPath, _: u64) -> Result<CommittedText, String> {
+        Err("no disk".into())
     }
 }
 

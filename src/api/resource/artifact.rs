@@ -12,8 +12,10 @@ use serde::Serialize;
 use crate::api::call::Call;
 use crate::api::code::{Code, quoted};
 use crate::api::http::Response;
+use crate::api::markdown;
 use crate::api::ports::{Text, TextFault};
 use crate::api::problem::Problem;
+use crate::api::query::bad_parameter;
 use crate::api::reply::ok;
 use crate::api::service::Api;
 use crate::daemon::view::FeatureView;
@@ -37,6 +39,9 @@ struct Detail<'a> {
     stale: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     current_hash_sha256: Option<Digest>,
+    /// The text as a tree, where that was asked for and there is one; see [`markdown`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document: Option<Option<markdown::Document>>,
 }
 
 /// A file as it is now.
@@ -48,6 +53,17 @@ struct Current {
 
 pub(in crate::api) async fn get(api: &Api, call: &Call) -> Result<Response, Problem> {
     let raw = call.query.flag("raw")? == Some(true);
+    let tree = match call.query.get("render") {
+        None => false,
+        Some("tree") => true,
+        Some(other) => {
+            let detail = format!("render is {}; allowed is tree", quoted(other));
+            return Err(bad_parameter("render", detail));
+        }
+    };
+    if raw && tree {
+        return Err(bad_parameter("render", "raw=true gives the text alone; leave one out"));
+    }
     let feature = api.feature(call).await?;
     let Some(row) = feature.dossier.artifact(&call.segment) else {
         let detail = format!(
@@ -67,7 +83,33 @@ pub(in crate::api) async fn get(api: &Api, call: &Call) -> Result<Response, Prob
         // It can be read by now, but the index has not seen that yet.
         return Err(gone(row, row.error_reason(), row.error_detail()));
     }
-    if raw { raw_text(row, current) } else { Ok(detail(&feature, row, path, &current)) }
+    if raw {
+        return raw_text(row, current);
+    }
+    if !tree {
+        return Ok(detail(&feature, row, path, &current, None));
+    }
+    let (row, path, feature) = (Arc::clone(row), path.clone(), Arc::clone(&feature));
+    let draw = move || {
+        let document = document(&feature, &path, &current);
+        detail(&feature, &row, &path, &current, Some(document))
+    };
+    api.blocking.run(draw).await
+}
+
+/// The tree of a Markdown text.
+fn document(
+    feature: &FeatureView,
+    path: &RelPath,
+    current: &Current,
+) -> Option<markdown::Document> {
+    if current.text.truncated || media_type_hint(path) != "markdown" {
+        return None;
+    }
+    let text = std::str::from_utf8(&current.text.bytes).ok()?;
+    let artifact_at =
+        |path: &RelPath| feature.dossier.rows.get(path).map(|row| row.artifact.key.to_string());
+    Some(markdown::parse(text, path, &artifact_at))
 }
 
 async fn read(
@@ -85,7 +127,13 @@ async fn read(
         .await
 }
 
-fn detail(feature: &FeatureView, row: &Artifact, path: &RelPath, current: &Current) -> Response {
+fn detail(
+    feature: &FeatureView,
+    row: &Artifact,
+    path: &RelPath,
+    current: &Current,
+    document: Option<Option<markdown::Document>>,
+) -> Response {
     let utf8 = std::str::from_utf8(&current.text.bytes);
     let truncated = current.text.truncated;
     let stale = match current.hash {
@@ -103,6 +151,7 @@ fn detail(feature: &FeatureView, row: &Artifact, path: &RelPath, current: &Curre
         media_type_hint: media_type_hint(path),
         stale,
         current_hash_sha256: current.hash.filter(|_| stale),
+        document,
     })
 }
 

@@ -173,7 +173,7 @@ fn gather(
     }
 }
 
-fn log_problem(fault: &LogFault, since: Option<&str>) -> Problem {
+pub(super) fn log_problem(fault: &LogFault, since: Option<&str>) -> Problem {
     match fault {
         LogFault::UnknownId => Code::EventUnknown.problem(format!(
             "no event of the log has the id {}; read without since, from the beginning",

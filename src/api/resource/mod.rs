@@ -3,11 +3,13 @@
 pub(super) mod artifact;
 pub(super) mod artifacts;
 pub(super) mod baseline;
+pub(super) mod diff;
 pub(super) mod drift;
 pub(super) mod events;
 pub(super) mod export;
 pub(super) mod features;
 pub(super) mod health;
+pub(super) mod history;
 pub(super) mod login;
 pub(super) mod metrics;
 pub(super) mod overview;
