@@ -2,7 +2,9 @@
 //! cached, or run with another page's rights.
 //!
 //! The set is fixed here and overwrites what a handler says; only `Cache-Control` is the
-//! handler's to choose. There is no `Access-Control-*` header, ever.
+//! handler's to choose. There is no `Access-Control-*` header, ever. The headers of a 304
+//! replace those of the answer that the client holds (RFC 9111 section 3.2), so its policy is
+//! that of the kind of answer which it stands for: with another the page would not run again.
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
@@ -32,6 +34,10 @@ pub(super) fn apply(status: StatusCode, headers: &mut HeaderMap) {
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     if is_page {
         headers.insert(OPENER_POLICY, HeaderValue::from_static("same-origin"));
+    }
+    if status == StatusCode::NOT_MODIFIED {
+        // It has told which policy; the kind of a body is not said where there is none.
+        headers.remove(header::CONTENT_TYPE);
     }
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -80,6 +86,15 @@ mod tests {
             let headers = applied(StatusCode::OK, &[(header::CONTENT_TYPE, kind)]);
             assert_eq!(headers[header::CONTENT_SECURITY_POLICY], PAGE_POLICY, "{kind}");
             assert_eq!(headers[OPENER_POLICY], "same-origin", "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_304_has_the_policy_of_the_answer_that_it_stands_for() {
+        for (kind, policy) in [("text/html", PAGE_POLICY), ("application/json", API_POLICY)] {
+            let headers = applied(StatusCode::NOT_MODIFIED, &[(header::CONTENT_TYPE, kind)]);
+            assert_eq!(headers[header::CONTENT_SECURITY_POLICY], policy, "{kind}");
+            assert!(!headers.contains_key(header::CONTENT_TYPE), "{kind}");
         }
     }
 
