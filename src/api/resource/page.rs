@@ -13,9 +13,38 @@ use crate::api::service::Api;
 const INDEX: &str = include_str!("../../../static/index.html");
 const OPENAPI: &str = include_str!("../../../static/openapi.json");
 
+/// Name, media type and contents of a script.
+macro_rules! script {
+    ($name:literal) => {
+        ($name, "text/javascript; charset=utf-8", include_str!(concat!("../../../static/", $name)))
+    };
+}
+
 /// Name, media type and contents of what the page loads.
-const ASSETS: [(&str, &str, &str); 3] = [
-    ("app.js", "text/javascript; charset=utf-8", include_str!("../../../static/app.js")),
+const ASSETS: [(&str, &str, &str); 25] = [
+    script!("api.js"),
+    script!("app.js"),
+    script!("artifacts.js"),
+    script!("baseline.js"),
+    script!("detail.js"),
+    script!("dialog.js"),
+    script!("diff.js"),
+    script!("document.js"),
+    script!("dom.js"),
+    script!("drift.js"),
+    script!("events.js"),
+    script!("feature.js"),
+    script!("features.js"),
+    script!("grid.js"),
+    script!("health.js"),
+    script!("history.js"),
+    script!("keys.js"),
+    script!("live.js"),
+    script!("route.js"),
+    script!("rows.js"),
+    script!("state.js"),
+    script!("syntax.js"),
+    script!("theme.js"),
     ("style.css", "text/css; charset=utf-8", include_str!("../../../static/style.css")),
     ("icon.svg", "image/svg+xml", include_str!("../../../static/icon.svg")),
 ];

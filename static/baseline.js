@@ -1,0 +1,84 @@
+// Accepting and forgetting: a baseline is changed by a deliberate act only, after the page
+// has shown what that act will do.
+
+import { ApiError, get, send } from "./api.js";
+import { announce, code, facts, h, name } from "./dom.js";
+import { ask, tell } from "./dialog.js";
+import { mark, moment, plural } from "./state.js";
+
+const SHOWN = 200;
+
+function pathList(title, kind, paths) {
+	if (paths.length === 0) return null;
+	const rest = paths.length - SHOWN;
+	const items = paths.slice(0, SHOWN).map((path) => h("li", Array.isArray(path) ? [code(path[0]), " to ", code(path[1])] : code(path)));
+	return h("section", h("h3", mark(kind, title, ` (${paths.length})`)), h("ul.paths", items), rest > 0 && h("p.quiet", `and ${rest} more`));
+}
+
+// The part of the drift that is about these paths; everything for null.
+function part(drift, paths) {
+	const wanted = (path) => paths === null || paths.includes(path);
+	return {
+		added: drift.added.filter(wanted),
+		removed: drift.removed.filter(wanted),
+		changed: drift.changed.filter(wanted),
+		moved: drift.moved.filter((move) => wanted(move.from) || wanted(move.to)),
+	};
+}
+
+function whatChanges(drift, paths) {
+	const first = drift.parity_status === "no_baseline" || drift.parity_status === "baseline_rejected";
+	if (paths === null && (first || !drift.names_known)) {
+		const why = drift.parity_status === "baseline_rejected" ? "The one of the other context is kept beside it." : "";
+		return [h("p", "All artifacts as they are now become the baseline. ", why), facts([["Parity hash", code(drift.actual_hash)], ["Tree hash", code(drift.actual_tree_hash)]])];
+	}
+	const { added, removed, changed, moved } = part(drift, paths);
+	const lists = [
+		pathList("Changed", "warn", changed),
+		pathList("Removed", "bad", removed),
+		pathList("Added", "info", added),
+		pathList("Moved", "moved", moved.map((move) => [move.from, move.to])),
+	];
+	if (lists.every((list) => list === null)) return [h("p", "Nothing differs from the baseline. Capturing again renews its time and note.")];
+	const rest = paths === null ? "" : " Everything else stays as it was accepted before.";
+	return [h("p", `This will be accepted as the new baseline.${rest}`), h("div.scroll-list", { tabindex: "0", role: "region", label: "What will be accepted" }, lists)];
+}
+
+// Captures everything, or what these paths name. `done` is called after it.
+export async function askToCapture(query, paths, done) {
+	let drift;
+	try {
+		drift = await get(`/api/dossier/drift?${query}`);
+	} catch (error) {
+		await tell("The baseline cannot be captured", [h("p", error.message)]);
+		return;
+	}
+	const note = [h("label", { for: "note" }, "Note (optional)"), h("input", { id: "note", name: "note", maxlength: "1000", autocomplete: "off" })];
+	const title = paths === null ? "Capture baseline" : `Accept ${plural(paths.length, "path")}`;
+	const answer = await ask(title, [whatChanges(drift, paths), h("div.field", note)], paths === null ? "Capture baseline" : "Accept");
+	if (answer === null) return;
+	const text = answer.get("note").trim();
+	const body = {};
+	if (text !== "") body.note = text;
+	if (paths !== null) body.paths = paths;
+	await act("POST", query, body, paths === null ? "The baseline was captured." : "Accepted.", done);
+}
+
+export async function askToClear(query, baseline, done) {
+	const content = [
+		h("p", "The baseline is forgotten. Nothing in the project changes, and drift is not told until another is captured."),
+		facts([["Captured", moment(baseline.captured_at)], ["By", name(baseline.captured_by)], ["Note", baseline.note && name(baseline.note)], ["Parity hash", code(baseline.parity_hash_sha256)]]),
+	];
+	if ((await ask("Clear baseline", content, "Clear baseline", true)) === null) return;
+	await act("DELETE", query, undefined, "The baseline was cleared.", done);
+}
+
+async function act(method, query, body, said, done) {
+	try {
+		await send(method, `/api/dossier/baseline?${query}`, body);
+		announce(said);
+	} catch (error) {
+		await tell("That did not work", [h("p", error.message), error instanceof ApiError && error.problem.title && h("p.quiet", error.problem.title)]);
+	}
+	done();
+}
