@@ -1,6 +1,7 @@
 //! All roots and features: `list`, `status` without a feature, `add`.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use super::{Line, Page, Table, Tone, mark, moment, plural};
 use crate::cli::wire::{FeatureRow, Features, Health, Registered, Root, Watch};
@@ -79,13 +80,33 @@ pub fn watch_reason(watch: &Watch) -> Option<String> {
     }
 }
 
-fn nothing_registered() -> Page {
+/// All of them, those that need attention first.
+pub fn in_order(features: &[FeatureRow]) -> Vec<&FeatureRow> {
+    let mut sorted: Vec<&FeatureRow> = features.iter().collect();
+    sorted.sort_by_key(|row| (Reverse(urgency(row)), row.slug.clone(), row.id.clone()));
+    sorted
+}
+
+/// Is something wrong with it?
+pub fn needs_attention(row: &FeatureRow) -> bool {
+    urgency(row) > 0
+}
+
+/// What to say where nothing is registered.
+pub fn nothing_registered() -> Page {
     Page::from(Line::plain("nothing is registered; register a project with `dossierd add PATH`"))
 }
 
 fn rows(features: &[FeatureRow]) -> Page {
-    let mut sorted: Vec<&FeatureRow> = features.iter().collect();
-    sorted.sort_by_key(|row| (Reverse(urgency(row)), row.slug.clone(), row.id.clone()));
+    table(&in_order(features), features).page()
+}
+
+/// Columns that can be left out where there is no room, the least needed first.
+pub const DISPENSABLE: [&str; 4] = [">ARTIFACTS", "WATCH", "STEP", ">MISSING"];
+
+/// One row for each of these, in this order; `all` are those among which a slug may not be the
+/// only one of its kind.
+pub fn table(shown: &[&FeatureRow], all: &[FeatureRow]) -> Table {
     let mut table = Table::new(&[
         "FEATURE",
         "STEP",
@@ -95,9 +116,13 @@ fn rows(features: &[FeatureRow]) -> Page {
         "WATCH",
         ">ARTIFACTS",
     ]);
-    for row in &sorted {
+    let mut slugs: HashMap<&str, usize> = HashMap::new();
+    for row in all {
+        *slugs.entry(&row.slug).or_default() += 1;
+    }
+    for row in shown {
         table.row([
-            name(row, &sorted),
+            name(row, slugs.get(row.slug.as_str()).is_some_and(|count| *count > 1)),
             row.current_step.as_deref().unwrap_or("–").into(),
             mark::completeness(&row.completeness_status),
             number(row.missing_required_count),
@@ -106,13 +131,13 @@ fn rows(features: &[FeatureRow]) -> Page {
             row.artifact_total.to_string().into(),
         ]);
     }
-    table.page()
+    table
 }
 
-/// The slug, with what tells it from others of the same slug.
-fn name(row: &FeatureRow, all: &[&FeatureRow]) -> Line {
+/// The slug, with what tells it from others if it is not the only one of this slug.
+fn name(row: &FeatureRow, shared: bool) -> Line {
     let line = Line::toned(Tone::Strong, &row.slug);
-    if all.iter().filter(|other| other.slug == row.slug).count() < 2 {
+    if !shared {
         return line;
     }
     let branch = row.branch.as_ref().map(|branch| format!(" on {branch}")).unwrap_or_default();
@@ -170,6 +195,13 @@ fn health(health: &Health, features: &[FeatureRow]) -> Page {
         daemon = daemon.text(", watching through ").text(backend);
     }
     page.line(daemon);
+    page.append(complaints(health));
+    page
+}
+
+/// What the daemon lives with, the worst first; nothing if it is well.
+pub fn complaints(health: &Health) -> Page {
+    let mut page = Page::new();
     if let Some(fault) = &health.watch_fault {
         page.line(mark::severity("error").text(" nothing can be watched: ").text(fault));
     }

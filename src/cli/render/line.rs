@@ -85,6 +85,11 @@ impl Line {
         self.spans.iter().map(|(_, text)| text.width()).sum()
     }
 
+    /// Its pieces from left to right, harmless as they are.
+    pub fn spans(&self) -> impl Iterator<Item = (Tone, &str)> {
+        self.spans.iter().map(|(tone, text)| (*tone, text.as_str()))
+    }
+
     /// Is there nothing on it?
     pub fn is_empty(&self) -> bool {
         self.spans.iter().all(|(_, text)| text.is_empty())
@@ -150,6 +155,11 @@ impl Page {
     /// Adds all lines of another page.
     pub fn append(&mut self, other: Page) {
         self.lines.extend(other.lines);
+    }
+
+    /// The lines from top to bottom.
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
     }
 
     /// The text to write, each line with its end.

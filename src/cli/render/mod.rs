@@ -11,6 +11,7 @@ pub mod drift;
 pub mod escape;
 pub mod event;
 pub mod features;
+pub mod fit;
 pub mod line;
 pub mod mark;
 pub mod overview;
