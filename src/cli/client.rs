@@ -76,7 +76,7 @@ impl Client {
     /// Asks, and waits for the whole answer. A refusal is an error.
     pub fn ask(&self, route: &Route) -> Result<Answer, CliError> {
         let limit = if route.method == http::Method::GET { READ_LIMIT } else { WRITE_LIMIT };
-        self.runtime.block_on(within(limit, self.exchange(route)))
+        self.runtime.block_on(ask(&self.socket, route, limit))
     }
 
     /// Like [`Client::ask`]; when it takes long, says on a terminal what is waited for.
@@ -87,7 +87,7 @@ impl Client {
         output: &mut Output,
     ) -> Result<Answer, CliError> {
         self.runtime.block_on(async {
-            let exchange = within(WRITE_LIMIT, self.exchange(route));
+            let exchange = ask(&self.socket, route, WRITE_LIMIT);
             tokio::pin!(exchange);
             match tokio::time::timeout(PATIENCE, &mut exchange).await {
                 Ok(answer) => answer,
@@ -99,23 +99,20 @@ impl Client {
         })
     }
 
-    /// Runs a future that uses [`open`] on this client's runtime.
+    /// Runs a future that uses [`ask`] or [`open`] on this client's runtime.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.runtime.block_on(future)
     }
+}
 
-    async fn exchange(&self, route: &Route) -> Result<Answer, CliError> {
-        let response = open(&self.socket, route).await?;
+/// Asks, and waits for the whole answer, no longer than `limit`. A refusal is an error.
+pub async fn ask(socket: &Path, route: &Route, limit: Duration) -> Result<Answer, CliError> {
+    let exchange = async {
+        let response = open(socket, route).await?;
         let status = response.status();
         let body = response.into_body().collect().await.map_err(broken_off)?.to_bytes();
         Ok(Answer { status, body })
-    }
-}
-
-async fn within<T>(
-    limit: Duration,
-    exchange: impl Future<Output = Result<T, CliError>>,
-) -> Result<T, CliError> {
+    };
     tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| {
         let message = format!("the daemon did not answer within {} s", limit.as_secs());
         Err(CliError::new(ErrorKind::Protocol, message)

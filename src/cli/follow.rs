@@ -37,6 +37,8 @@ pub(super) enum Notice<'a> {
     Lost(&'a CliError),
     /// It is back.
     Back,
+    /// From here on nothing is missed: each connection begins with this.
+    Open,
     /// This reader was too slow, and goes on where it was.
     Lagged,
     /// Events may have been missed here.
@@ -90,6 +92,9 @@ pub(super) async fn follow(
                     return Ok(());
                 }
                 if connected_before && following.since.is_none() && !tell(Notice::Gap)? {
+                    return Ok(());
+                }
+                if !tell(Notice::Open)? {
                     return Ok(());
                 }
                 (connected_before, pause) = (true, PAUSES.0);

@@ -73,6 +73,11 @@ impl Output {
         self.out.terminal
     }
 
+    /// Is colour wanted on stdout?
+    pub fn is_coloured(&self) -> bool {
+        self.out.colour
+    }
+
     /// Has the reader of stdout gone?
     pub fn is_closed(&self) -> bool {
         self.out.closed

@@ -41,6 +41,7 @@ fn tell(notice: Notice<'_>, json: bool, output: &mut Output) -> Result<bool, Cli
         Notice::Lost(error) => {
             output.warning(format!("{error}; waiting for the daemon to come back"));
         }
+        Notice::Open => {}
         Notice::Back => output.note("the daemon is back"),
         Notice::Lagged => {
             output.note("this reader was too slow and was cut off; it goes on where it was");

@@ -24,6 +24,7 @@ fn followed(
                 Notice::Back => "back".to_owned(),
                 Notice::Lagged => "lagged".to_owned(),
                 Notice::Gap => "gap".to_owned(),
+                Notice::Open => return Ok(true),
             });
             Ok(told.len() < wanted)
         });
