@@ -42,6 +42,8 @@ mod surveying;
 mod sync;
 mod tail;
 mod token;
+#[cfg(unix)]
+mod top;
 mod verify;
 mod watch;
 
@@ -93,6 +95,8 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Verdict, CliError
         Command::Status(args) => status::run(args, context),
         Command::Baseline(args) => baseline::run(args, context),
         Command::Drift(args) => drift::run(args, context),
+        #[cfg(unix)]
+        Command::Top(args) => top::run(args, context),
         Command::Tail(args) => tail::run(args, context),
         Command::Events(args) => events::run(args, context),
         Command::Artifacts(args) => artifacts::run(args, context),

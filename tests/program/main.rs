@@ -34,5 +34,9 @@ mod refused_starts;
 mod running;
 #[cfg(target_os = "linux")]
 mod stopped;
+#[cfg(target_os = "linux")]
+mod terminal;
+#[cfg(target_os = "linux")]
+mod top;
 #[cfg(unix)]
 mod trust;

@@ -26,6 +26,7 @@ pub use feature::{
 pub use local::{CompletionsArgs, ManArgs};
 pub use registry::{
     AddArgs, DoctorArgs, ListArgs, OpenArgs, RemoveArgs, SyncArg, SyncArgs, SyncCommand, TokenArgs,
+    TopArgs,
 };
 
 const EXAMPLES: &str = "\
@@ -34,6 +35,7 @@ Examples:
   dossierd add ~/work/shop             register a project with the running daemon
   dossierd status                      all features, those that need attention first
   dossierd status 012-checkout         one feature in full
+  dossierd top                         the same live, in the terminal
   dossierd check . --fail-on missing   for CI; needs no daemon
 
 FEATURE is a slug, an id (see `dossierd list`), or a path to a feature directory. Left out, it
@@ -108,6 +110,9 @@ pub enum Command {
     Baseline(BaselineArgs),
     /// Show how a feature differs from its baseline; exits 1 if it does
     Drift(DriftArgs),
+    /// Watch all features live in the terminal, and each in full
+    #[cfg(unix)]
+    Top(TopArgs),
     /// Follow events as they happen
     Tail(TailArgs),
     /// Print the event log of a feature

@@ -56,6 +56,21 @@ pub struct ListArgs {
     pub json: JsonArg,
 }
 
+/// `top`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  dossierd top
+  dossierd top --filter checkout       only features that have this in name, step or status
+
+Keys: j k arrows, Enter opens, Esc goes back, / filters, r rescans, ? shows all, q quits.
+It needs a terminal; `dossierd status` prints the same once, `dossierd tail` what happens.")]
+pub struct TopArgs {
+    /// Show only features with this text in name, project, branch, step or status
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
+}
+
 /// `sync`.
 #[derive(Debug, Clone, Args)]
 #[command(arg_required_else_help = true)]
