@@ -171,7 +171,7 @@ function drawBanner() {
 		h("p", h("strong", "The daemon does not answer."), `${from} It is tried again by itself; `, h("code", "dossierd run"), " starts it."),
 		h("button", { onclick: () => { tryNow(); refresh(); } }, "Try now"),
 	];
-	const ended = [h("p", h("strong", "This login has ended"), `, since the daemon was started again or it was not used for long.${from}`), codeForm()];
+	const ended = [h("p", h("strong", "This login has ended"), `, since it was not used for long or the daemon has lost it.${from}`), codeForm()];
 	show(banner, connection === "away" ? away : ended);
 	banner.hidden = false;
 }

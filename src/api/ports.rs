@@ -7,6 +7,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 
+use super::session::KeptSession;
 use crate::daemon::view::FeatureView;
 use crate::dossier::RelPath;
 
@@ -60,6 +61,14 @@ pub trait ArtifactText: Send + Sync + 'static {
     /// The file at `path` below `dir` as it was committed, if it has at most `limit` bytes.
     /// The error says for people why there is nothing to compare with.
     fn committed(&self, dir: &Path, path: &RelPath, limit: u64) -> Result<CommittedText, String>;
+}
+
+/// Keeps logged-in pages over a restart of the daemon.
+pub trait SessionStore: Send + Sync + 'static {
+    /// Those that were kept; none if they cannot be read.
+    fn load(&self) -> Vec<KeptSession>;
+    /// Keeps these and no others. What cannot be written is lost with the daemon.
+    fn save(&self, sessions: &[KeptSession]);
 }
 
 /// Lines of a log, in its order.

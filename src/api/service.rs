@@ -15,7 +15,7 @@ use super::code::{Code, quoted};
 use super::etag;
 use super::http::{Answer, Peer, Request, Response, Service};
 use super::json_body;
-use super::ports::{ArtifactText, CountsOfTransport, EventLogs};
+use super::ports::{ArtifactText, CountsOfTransport, EventLogs, SessionStore};
 use super::privacy::Privacy;
 use super::problem::Problem;
 use super::query::Query;
@@ -50,6 +50,8 @@ pub struct ApiConfig {
     pub text: Arc<dyn ArtifactText>,
     /// Reads event logs.
     pub logs: Arc<dyn EventLogs>,
+    /// Keeps logged-in pages.
+    pub sessions: Arc<dyn SessionStore>,
     /// The time of day.
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// [`HEARTBEAT`], or shorter in tests.
@@ -72,7 +74,8 @@ pub struct Api {
     pub(super) clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     pub(super) heartbeat: Duration,
     pub(super) places: Vec<(PathBuf, &'static str)>,
-    pub(super) sessions: Sessions,
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) session_store: Arc<dyn SessionStore>,
     pub(super) blocking: Blocking,
     pub(super) renderings: Blocking,
     pub(super) counts: RequestCounts,
@@ -95,7 +98,8 @@ impl Api {
             clock: config.clock,
             heartbeat: config.heartbeat,
             places: config.places,
-            sessions: Sessions::new(),
+            sessions: Arc::new(Sessions::new(config.sessions.load())),
+            session_store: config.sessions,
             blocking: Blocking::reads(),
             renderings: Blocking::renderings(),
             counts: RequestCounts::new(ROUTES.len()),
@@ -222,7 +226,12 @@ impl Service for Api {
     fn accepts_token(&self, token: &str) -> bool {
         // Both are asked, so that the time does not tell which of them came close.
         let is_token = self.token.matches(token);
-        let is_session = self.sessions.accepts(token, Instant::now());
+        let is_session = self.sessions.accepts(token, (self.clock)());
+        if is_session && self.sessions.want_keeping() {
+            let (sessions, store) = (Arc::clone(&self.sessions), Arc::clone(&self.session_store));
+            // Nobody waits for it: what is written is how long a session was idle.
+            tokio::task::spawn_blocking(move || sessions.keep(store.as_ref()));
+        }
         is_token | is_session
     }
 }

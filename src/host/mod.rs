@@ -5,6 +5,7 @@
 
 mod ports;
 mod running;
+mod sessions;
 
 pub use crate::server::ServerError;
 pub use running::{Host, HostConfig, HostError};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ports::{Artifacts, Counts, Logs};
+use super::sessions::SessionFile;
 use crate::api::service::HEARTBEAT;
 use crate::api::token::Token;
 use crate::api::{Api, ApiConfig};
@@ -206,6 +207,7 @@ impl Listening {
             started_at: now(),
             text: Arc::new(Artifacts),
             logs: Arc::new(Logs::default()),
+            sessions: Arc::new(SessionFile(home.sessions_file())),
             clock: Arc::new(now),
             heartbeat: HEARTBEAT,
             places: places(home),

@@ -185,6 +185,11 @@ impl Home {
         self.state.join("token")
     }
 
+    /// The pages that are logged in.
+    pub fn sessions_file(&self) -> PathBuf {
+        self.state.join("sessions.json")
+    }
+
     /// Identities of projects that have none of their own.
     pub fn identity_dir(&self) -> PathBuf {
         self.state.join("identities")

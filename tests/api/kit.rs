@@ -9,8 +9,9 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use dossierd::api::http::{Body, Peer, Request, Response, Service};
 use dossierd::api::ports::{
-    ArtifactText, CommittedText, EventLogs, LogFault, LogPage, Text, TextFault,
+    ArtifactText, CommittedText, EventLogs, LogFault, LogPage, SessionStore, Text, TextFault,
 };
+use dossierd::api::session::KeptSession;
 use dossierd::api::token::Token;
 use dossierd::api::{Api, ApiConfig};
 use dossierd::daemon::command::{Command, CommandError, Registered};
@@ -216,6 +217,17 @@ impl Plan {
 
 type Content = Result<Vec<u8>, TextFault>;
 
+/// Nothing outlasts a world.
+struct NoSessions;
+
+impl SessionStore for NoSessions {
+    fn load(&self) -> Vec<KeptSession> {
+        Vec::new()
+    }
+
+    fn save(&self, _: &[KeptSession]) {}
+}
+
 /// Files as the disk would give them, by path.
 #[derive(Default)]
 pub(crate) struct FakeText {
@@ -390,6 +402,7 @@ impl World {
             started_at: time(1),
             text: Arc::clone(&text) as Arc<dyn ArtifactText>,
             logs: Arc::clone(&logs) as Arc<dyn EventLogs>,
+            sessions: Arc::new(NoSessions),
             clock: Arc::new(|| time(1000)),
             heartbeat,
             places: vec![(PathBuf::from(SECRET_PLACE), "~")],

@@ -10,7 +10,8 @@ import { write } from "./fixtures.mjs";
 export async function away(stage, given) {
   await degraded(stage, given);
   await restarts(stage, given);
-  await returns(stage, given);
+  await ends(stage, given);
+  await withoutLogin(stage, given);
 }
 
 async function degraded(stage, { root }) {
@@ -33,13 +34,14 @@ async function degraded(stage, { root }) {
 }
 
 // The banner comes, what is shown stays, and the daemon comes back.
-async function goAndReturn(stage, page, name) {
+async function goAndReturn(stage, page, name, between = () => {}) {
   await page.locator(".grid-row.open").waitFor();
   const shown = await page.locator(".grid-body .c-path").allTextContents();
   await stage.daemon.stop();
   await page.getByRole("alert").getByText("The daemon does not answer.").waitFor();
   await stage.shot(page, name);
   equal(await page.locator(".grid-body .c-path").allTextContents(), shown, "what is shown while it is away");
+  await between();
   await stage.daemon.start();
 }
 
@@ -62,9 +64,20 @@ const mark = (page) => page.evaluate(() => {
 async function restarts(stage, { feature }) {
   const { id } = await stage.daemon.feature("001-whole");
   const hash = `feature=${id}&tab=artifacts&path=spec.md`;
-  await stage.check("a daemon that was restarted asks for a new login in place", async (page) => {
+  await stage.check("a daemon that was restarted is back quietly, with the login", async (page) => {
     await mark(page);
     await goAndReturn(stage, page, "away");
+    await isBack(page, feature);
+  }, { hash });
+}
+
+async function ends(stage, { feature }) {
+  const { id } = await stage.daemon.feature("001-whole");
+  const hash = `feature=${id}&tab=artifacts&path=spec.md`;
+  await stage.check("where the login has ended, a new one is asked for in place", async (page) => {
+    await mark(page);
+    const forget = () => rmSync(stage.daemon.sessions());
+    await goAndReturn(stage, page, "away-login-ended", forget);
     await page.getByText("This login has ended").waitFor();
     await stage.shot(page, "login-ended");
     await page.getByLabel(/Address or code/).fill(await stage.daemon.address());
@@ -73,7 +86,7 @@ async function restarts(stage, { feature }) {
   }, { hash });
 }
 
-async function returns(stage, { feature }) {
+async function withoutLogin(stage, { feature }) {
   const { id } = await stage.daemon.feature("001-whole");
   const hash = `feature=${id}&tab=artifacts&path=spec.md`;
   await stage.check("where no login is asked for, the return is quiet", async (page) => {

@@ -43,6 +43,11 @@ export class Daemon {
     this.listen = this.url.replace("http://", "");
   }
 
+  // Where it keeps who is logged in.
+  sessions() {
+    return join(this.home, "state/sessions.json");
+  }
+
   async stop(signal = "SIGTERM") {
     if (this.child === undefined || this.child.exitCode !== null) return;
     const ended = once(this.child, "exit");

@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use dossierd::api::http::{Body, Peer, Request, Service};
 use dossierd::api::ports::{
-    ArtifactText, CommittedText, EventLogs, LogFault, LogPage, Text, TextFault,
+    ArtifactText, CommittedText, EventLogs, LogFault, LogPage, SessionStore, Text, TextFault,
 };
 use dossierd::api::service::HEARTBEAT;
+use dossierd::api::session::KeptSession;
 use dossierd::api::token::Token;
 use dossierd::api::{Api, ApiConfig};
 use dossierd::daemon::view::FeatureView;
@@ -81,6 +82,14 @@ impl ArtifactText for NoDisk {
     }
 }
 
+impl SessionStore for NoDisk {
+    fn load(&self) -> Vec<KeptSession> {
+        Vec::new()
+    }
+
+    fn save(&self, _: &[KeptSession]) {}
+}
+
 impl EventLogs for NoDisk {
     fn read(&self, _: &FeatureView, _: Option<&str>, _: usize) -> Result<LogPage, LogFault> {
         Err(LogFault::UnknownId)
@@ -98,6 +107,7 @@ fn api_of(bench: &Bench) -> Api {
         started_at: dossierd::survey::now(),
         text: Arc::new(NoDisk),
         logs: Arc::new(NoDisk),
+        sessions: Arc::new(NoDisk),
         clock: Arc::new(dossierd::survey::now),
         heartbeat: HEARTBEAT,
         places: Vec::new(),

@@ -385,6 +385,11 @@ fn the_printed_address_logs_in_once() {
     assert_eq!(daemon.get("/api/features", &token).status, 200);
     let again = login();
     assert_eq!((again.status, again.json()["code"].as_str()), (401, Some("code-invalid")));
+    let old = place.run(&["token"]).fine().trim().to_owned();
+    daemon.kill();
+    let daemon = place.start();
+    assert_eq!(daemon.get("/api/features", &token).status, 200, "the page is still logged in");
+    assert_eq!(daemon.get("/api/features", &old).status, 401, "the token is another one");
     daemon.stop();
 }
 

@@ -1,5 +1,6 @@
 //! Logging a page in: a one-time code over the Unix socket, traded for a session over TCP.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::json;
@@ -26,11 +27,14 @@ pub(in crate::api) async fn issue_code(api: &Api, call: &Call) -> Result<Respons
 
 pub(in crate::api) async fn redeem_code(api: &Api, call: &Call) -> Result<Response, Problem> {
     let code = call.members(&["code"])?.needed_text("code")?;
-    let session = api.sessions.redeem(&code, Instant::now()).map_err(random_problem)?;
+    let redeemed = api.sessions.redeem(&code, Instant::now(), (api.clock)());
+    let session = redeemed.map_err(random_problem)?;
     let session = session.ok_or_else(|| {
         let detail = "a code works once and for a minute; run dossierd open for a new one";
         Code::CodeInvalid.problem(detail)
     })?;
+    let (sessions, store) = (Arc::clone(&api.sessions), Arc::clone(&api.session_store));
+    api.blocking.run(move || sessions.keep(store.as_ref())).await?;
     let idle_seconds = SESSION_IDLE.as_secs();
     Ok(ok(&json!({ "token": session.expose(), "idle_seconds": idle_seconds })))
 }
