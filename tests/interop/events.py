@@ -274,7 +274,7 @@ class VariedRun:
         self.burst(2)
         self.new_feature("904-written-while-down")
         shutil.rmtree(self.specs / "903-renamed")
-        path = self.specs / "900-required" / "tasks.md"
+        path = self.markdown("900-required")
         path.rename(path.with_name("renamed-while-down.md"))
         self.instance.start()
         self.settled()

@@ -80,8 +80,10 @@ def filled(path, key):
     return path.replace("{artifact_key}", urllib.parse.quote(key)).replace("{file}", "app.js")
 
 
-def needs_feature(operation):
-    return any(p.get("name") == "feature" or p.get("$ref", "").endswith("Feature") for p in operation.get("parameters", []))
+def needed(operation, slug, key):
+    """What has to be asked for, so that there is an answer."""
+    known = {"feature": slug, "artifact": key}
+    return {p["name"]: known[p["name"]] for p in operation.get("parameters", []) if p.get("name") in known}
 
 
 def main():
@@ -109,7 +111,7 @@ def check(report, instance, slug):
     asked = {transport: [] for transport in over}
     unchanged, refused, unknown = [], [], []
     for path, operation in description.gets.items():
-        feature = {"feature": slug} if needs_feature(operation) else {}
+        feature = needed(operation, slug, key)
         target = filled(path, key)
         for transport, ask in over.items():
             wanted = 403 if path in LOCAL_ONLY and transport == "TCP" else 200
@@ -120,7 +122,7 @@ def check(report, instance, slug):
         refused += description.problems(path, tcp(instance, target, None, feature), None, wanted)
         unchanged += not_modified(instance, path, target, feature)
         if feature:
-            answer = instance.ask("GET", target, feature="no-such-feature")
+            answer = instance.ask("GET", target, **feature | {"feature": "no-such-feature"})
             unknown += description.problems(path, answer, "application/problem+json", 404)
     count = len(description.gets)
     for transport, problems in asked.items():
