@@ -70,7 +70,8 @@ pub(super) fn parse(
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
-    let mut builder = Builder { from, artifact_at, open: vec![Open::document()], nodes: 0 };
+    let mut builder =
+        Builder { from, artifact_at, open: vec![Open::document()], too_deep: 0, nodes: 0 };
     let mut truncated = beginning.len() < text.len();
     for event in Parser::new_ext(beginning, options) {
         if builder.nodes >= MAX_NODES {
@@ -84,7 +85,7 @@ pub(super) fn parse(
 
 /// A node that is not closed yet.
 struct Open {
-    /// Its shape, with no children; `None` for the document, and for what is too deep.
+    /// Its shape, with no children; `None` for the document.
     shape: Option<Node>,
     children: Vec<Node>,
 }
@@ -99,6 +100,8 @@ struct Builder<'a> {
     from: &'a RelPath,
     artifact_at: &'a dyn Fn(&RelPath) -> Option<String>,
     open: Vec<Open>,
+    /// Open tags that are too deep to be nodes.
+    too_deep: usize,
     nodes: usize,
 }
 
@@ -106,10 +109,15 @@ impl Builder<'_> {
     fn take(&mut self, event: Event<'_>) {
         match event {
             Event::Start(tag) => {
-                let shape = (self.open.len() < MAX_DEPTH).then(|| self.shape(tag));
                 self.nodes += 1;
-                self.open.push(Open { shape, children: Vec::new() });
+                if self.open.len() < MAX_DEPTH {
+                    let shape = Some(self.shape(tag));
+                    self.open.push(Open { shape, children: Vec::new() });
+                } else {
+                    self.too_deep += 1;
+                }
             }
+            Event::End(_) if self.too_deep > 0 => self.too_deep -= 1,
             Event::End(_) if self.open.len() > 1 => self.close(),
             Event::End(_) => {}
             Event::Text(text) => self.text(&text),
@@ -156,10 +164,7 @@ impl Builder<'_> {
     }
 
     fn close(&mut self) {
-        let Some(Open { shape, children: inner }) = self.open.pop() else { return };
-        let Some(mut node) = shape else {
-            return self.siblings().extend(inner);
-        };
+        let Some(Open { shape: Some(mut node), children: inner }) = self.open.pop() else { return };
         match &mut node {
             Node::CodeBlock { text, .. } | Node::Html { text } | Node::FrontMatter { text } => {
                 text.extend(inner.iter().map(plain));
@@ -410,6 +415,9 @@ mod tests {
         assert!(text.contains("end"));
         let nesting = text.matches("\"quote\"").count();
         assert!(nesting < MAX_DEPTH, "{nesting}");
+        // Each level once more for each node in it would be a billion steps.
+        let wide = format!("{}{}end", "> ".repeat(24_000), "`a` ".repeat(12_500));
+        assert!(tree(&wide).to_string().contains("end"));
         assert_eq!(tree(&"a\n\n".repeat(MAX_NODES))["truncated"], true);
         assert_eq!(tree(&"é".repeat(MAX_BYTES))["truncated"], true);
         assert_eq!(tree("")["children"], json!([]));

@@ -102,6 +102,15 @@ pub trait EventLogs: Send + Sync + 'static {
         after: Option<&str>,
         limit: usize,
     ) -> Result<LogPage, LogFault>;
+
+    /// The last `limit` lines that are wanted, newest first. Lines are asked about in the
+    /// order of their segments, the newest segment first, in each from its beginning.
+    fn read_back(
+        &self,
+        feature: &FeatureView,
+        limit: usize,
+        wanted: &mut dyn FnMut(&Bytes) -> bool,
+    ) -> Result<Vec<Bytes>, LogFault>;
 }
 
 /// What a transport counted since the start, for `/metrics`.

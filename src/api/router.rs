@@ -85,7 +85,7 @@ pub static ROUTES: &[Route] = routes! {
     GET "/api/dossier/baseline" Token ["feature" "fresh"] baseline::get;
     POST "/api/dossier/baseline" Token ["feature"] baseline::capture;
     DELETE "/api/dossier/baseline" Token ["feature"] baseline::clear;
-    GET "/api/dossier/events" Token ["feature" "type" "since" "limit" "follow" "fresh"] events::get;
+    GET "/api/dossier/events" Token ["feature" "type" "order" "since" "before" "limit" "follow" "fresh"] events::get;
     GET "/api/dossier/history" Token ["feature" "points" "fresh"] history::get;
     GET "/api/features" Token ["fresh"] features::list;
     POST "/api/features" Token [] features::register;

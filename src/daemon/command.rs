@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::view::{FeatureView, RootView};
+use crate::dossier::capture::CaptureRequest;
 
 /// Which feature a command is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,10 +61,8 @@ pub enum Command {
     Capture {
         /// Id of the feature.
         feature: String,
-        /// What the person says.
-        note: Option<String>,
-        /// Shown paths; `None` accepts everything.
-        paths: Option<Vec<String>>,
+        /// What is to be accepted.
+        request: CaptureRequest,
         /// Answer.
         reply: Reply<Arc<FeatureView>>,
     },

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use super::command::{Command, CommandError, Registered, Reply, Target};
 use super::feed::Feed;
 use super::view::{FeatureView, RootView, View};
+use crate::dossier::capture::CaptureRequest;
 
 /// How long a fresh read waits before it is refused.
 pub const FRESH_LIMIT: Duration = Duration::from_secs(2);
@@ -85,10 +86,9 @@ impl DaemonHandle {
     pub async fn capture(
         &self,
         feature: String,
-        note: Option<String>,
-        paths: Option<Vec<String>>,
+        request: CaptureRequest,
     ) -> Result<Arc<FeatureView>, CommandError> {
-        self.ask(EFFECT_LIMIT, |reply| Command::Capture { feature, note, paths, reply }).await
+        self.ask(EFFECT_LIMIT, |reply| Command::Capture { feature, request, reply }).await
     }
 
     /// Forgets the baseline; false if there was none.

@@ -7,6 +7,17 @@ use super::baseline::{BASELINE_SCHEMA_VERSION, Baseline, BaselineArtifact, Basel
 use super::parity::{TreeHash, parity_hash};
 use super::{Digest, RelPath, Timestamp};
 
+/// What a person asks to have accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CaptureRequest {
+    /// What the person says.
+    pub note: Option<String>,
+    /// Shown paths; `None` for everything.
+    pub paths: Option<Vec<String>>,
+    /// The state that the person has seen; in any other one nothing is accepted.
+    pub expected: Option<TreeHash>,
+}
+
 /// What a capture needs besides the artifacts.
 #[derive(Debug, Clone)]
 pub struct CaptureContext {

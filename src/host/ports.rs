@@ -1,6 +1,6 @@
 //! What the API asks of the disk, answered by the index and the store.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +15,7 @@ use crate::dossier::RelPath;
 use crate::index::{FeatureDir, OpenFault, RootFault};
 use crate::project::committed::{Committed, CommittedFile, committed};
 use crate::server::Counters;
-use crate::store::{LineBody, LogReader, Position};
+use crate::store::{DossierDir, LineBody, LogReader, Position, segments};
 
 /// Artifacts, beneath their feature.
 pub(super) struct Artifacts;
@@ -44,6 +44,7 @@ impl ArtifactText for Artifacts {
         let bytes = match file {
             CommittedFile::Bytes(bytes) => Some(bytes),
             CommittedFile::Absent => None,
+            CommittedFile::Other(what) => return Err(format!("the commit has {what} there")),
             CommittedFile::TooLarge(size) => {
                 return Err(format!(
                     "the committed file has {size} bytes; up to {limit} are compared"
@@ -58,21 +59,27 @@ impl ArtifactText for Artifacts {
 /// page by page reads it once.
 #[derive(Default)]
 pub(super) struct Logs {
+    /// By feature, the last event of the last page and where it begins.
     ends: Mutex<HashMap<String, (String, Position)>>,
 }
 
 impl Logs {
-    /// Where to begin for events after `after`, and whether that event still has to be
-    /// found on the way.
-    fn begin(&self, feature: &FeatureView, after: Option<&str>) -> Option<Position> {
-        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        let (id, position) = ends.get(&feature.id)?;
-        (Some(id.as_str()) == after).then_some(*position)
+    /// A reader that begins behind the event `after`, if that is where the last page ended
+    /// and the log still has it there.
+    fn resume(&self, feature: &FeatureView, place: &DossierDir, after: &str) -> Option<LogReader> {
+        let at = {
+            let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+            let (id, at) = ends.get(&feature.id)?;
+            (id == after).then_some(*at)?
+        };
+        let mut reader = LogReader::from(place.clone(), at).ok()?;
+        let LineBody::Whole(line) = reader.next()?.ok()?.body else { return None };
+        (event_id(&line)? == after).then_some(reader)
     }
 
-    fn remember(&self, feature: &FeatureView, id: &str, end: Position) {
+    fn remember(&self, feature: &FeatureView, id: &str, at: Position) {
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        ends.insert(feature.id.clone(), (id.to_owned(), end));
+        ends.insert(feature.id.clone(), (id.to_owned(), at));
     }
 }
 
@@ -87,17 +94,12 @@ impl EventLogs for Logs {
         let Some(place) = &feature.place else {
             return after.map_or_else(|| Ok(LogPage::default()), |_| Err(LogFault::UnknownId));
         };
-        let known = self.begin(feature, after);
-        let reader = match known {
-            // A position that is none any more (the log was replaced) means to search.
-            Some(position) => LogReader::from(place.clone(), position)
-                .map(|reader| (reader, true))
-                .unwrap_or_else(|_| (LogReader::new(place.clone()), false)),
+        let (reader, mut found) = match after.and_then(|id| self.resume(feature, place, id)) {
+            Some(reader) => (reader, true),
             None => (LogReader::new(place.clone()), after.is_none()),
         };
-        let (reader, mut found) = reader;
         let mut page = LogPage { last_id: after.map(str::to_owned), ..LogPage::default() };
-        let mut end = None;
+        let mut last = None;
         for line in reader {
             let line = line.map_err(failed)?;
             let LineBody::Whole(bytes) = line.body else { continue };
@@ -112,15 +114,51 @@ impl EventLogs for Logs {
             }
             page.lines.push(Bytes::from(bytes));
             page.last_id = Some(id);
-            end = Some(line.end);
+            last = Some(line.at);
         }
         if !found {
             return Err(LogFault::UnknownId);
         }
-        if let (Some(id), Some(end)) = (&page.last_id, end) {
-            self.remember(feature, id, end);
+        if let (Some(id), Some(at)) = (&page.last_id, last) {
+            self.remember(feature, id, at);
         }
         Ok(page)
+    }
+
+    fn read_back(
+        &self,
+        feature: &FeatureView,
+        limit: usize,
+        wanted: &mut dyn FnMut(&Bytes) -> bool,
+    ) -> Result<Vec<Bytes>, LogFault> {
+        let failed = |error: crate::store::StoreError| LogFault::Io(error.to_string());
+        let Some(place) = &feature.place else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for segment in segments(place).map_err(failed)?.into_iter().rev() {
+            let begin = Position { segment: segment.number, offset: 0 };
+            let reader = LogReader::from(place.clone(), begin).map_err(failed)?;
+            // Of a segment the last ones are wanted, so older ones make room.
+            let mut newest = VecDeque::new();
+            for line in reader {
+                let line = line.map_err(failed)?;
+                if line.at.segment != segment.number {
+                    break;
+                }
+                let LineBody::Whole(bytes) = line.body else { continue };
+                let bytes = Bytes::from(bytes);
+                if wanted(&bytes) {
+                    newest.push_back(bytes);
+                    if newest.len() > limit - found.len() {
+                        newest.pop_front();
+                    }
+                }
+            }
+            found.extend(newest.into_iter().rev());
+            if found.len() == limit {
+                break;
+            }
+        }
+        Ok(found)
     }
 }
 

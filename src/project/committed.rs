@@ -7,6 +7,7 @@ use std::path::Path;
 
 use gix_hash::{Kind as HashKind, ObjectId};
 use gix_object::bstr::BStr;
+use gix_object::tree::EntryKind;
 use gix_object::{CommitRef, Kind, TreeRef};
 
 use super::git::{GitError, GitState, broken, find};
@@ -30,7 +31,9 @@ pub enum CommittedFile {
     Bytes(Vec<u8>),
     /// A file of so many bytes, more than were asked for.
     TooLarge(u64),
-    /// Nothing, or something else than a file.
+    /// Something else than a file: what it is.
+    Other(&'static str),
+    /// Nothing.
     Absent,
 }
 
@@ -63,12 +66,20 @@ fn lookup(
         let is_last = number + 1 == names.len();
         let bytes = objects.read(at, Kind::Tree)?.ok_or_else(missing)?;
         let tree = TreeRef::from_bytes(&bytes, HashKind::Sha1).map_err(|_| missing())?;
-        let Some(entry) = tree.bisect_entry(BStr::new(name), !is_last) else {
+        let name = BStr::new(name);
+        // Directories sort as if their names ended in a slash.
+        let file = tree.bisect_entry(name, false).filter(|_| is_last);
+        let Some(entry) = file.or_else(|| tree.bisect_entry(name, true)) else {
             return Ok(CommittedFile::Absent);
         };
         let is_wanted = if is_last { entry.mode.is_blob() } else { entry.mode.is_tree() };
         if !is_wanted {
-            return Ok(CommittedFile::Absent);
+            return Ok(match entry.mode.kind() {
+                EntryKind::Link => CommittedFile::Other("a symbolic link"),
+                EntryKind::Commit => CommittedFile::Other("a submodule"),
+                EntryKind::Tree => CommittedFile::Other("a directory"),
+                EntryKind::Blob | EntryKind::BlobExecutable => CommittedFile::Absent,
+            });
         }
         at = entry.oid.to_owned();
     }
@@ -121,6 +132,7 @@ mod tests {
         fs::create_dir_all(feature.join("tasks")).expect("made");
         fs::write(feature.join("tasks/WP01.md"), "# One\n").expect("written");
         fs::write(feature.join("spec.md"), "# Spec\n").expect("written");
+        std::os::unix::fs::symlink("spec.md", feature.join("link.md")).expect("made");
         if git(&root, &["init", "-q", "-b", "main"]).is_none() {
             return;
         }
@@ -138,7 +150,10 @@ mod tests {
             assert_eq!(at(&feature, "tasks/WP01.md", 100), bytes("# One\n"), "{packed}");
             assert_eq!(at(&feature, "spec.md", 6), Some(CommittedFile::TooLarge(7)));
             assert_eq!(at(&feature, "spec.md", 7), bytes("# Spec\n"));
-            for absent in ["new.md", "tasks", "tasks/x/y", "spec.md/x"] {
+            let other = |what| Some(CommittedFile::Other(what));
+            assert_eq!(at(&feature, "tasks", 100), other("a directory"));
+            assert_eq!(at(&feature, "link.md", 100), other("a symbolic link"));
+            for absent in ["new.md", "tasks/x/y", "spec.md/x"] {
                 assert_eq!(at(&feature, absent, 100), Some(CommittedFile::Absent), "{absent}");
             }
         }

@@ -339,7 +339,7 @@ impl FeatureSurvey {
         let branch = context.git.as_ref().and_then(|git| git.branch.clone());
         let answer = |task: &Task| match task {
             // Nothing is there that anybody could have looked at and accepted.
-            Task::Capture { .. } if assignment.request.is_none() => Err(TaskError::Conflict(
+            Task::Capture(_) if assignment.request.is_none() => Err(TaskError::Conflict(
                 "the feature directory is gone; there is nothing to accept".into(),
             )),
             _ => self.perform(task, &dossier, &key, context),

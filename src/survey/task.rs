@@ -6,7 +6,7 @@ use super::feature::FeatureSurvey;
 use super::now;
 use crate::dossier::Dossier;
 use crate::dossier::baseline::{Acceptance, Baseline, BaselineKey};
-use crate::dossier::capture::{self, Capturable, CaptureContext};
+use crate::dossier::capture::{self, Capturable, CaptureContext, CaptureRequest};
 use crate::dossier::drift::BaselineState;
 use crate::project::ProjectContext;
 use crate::store::DossierDir;
@@ -15,12 +15,7 @@ use crate::store::DossierDir;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Task {
     /// Accept the current state, of everything or of some shown paths.
-    Capture {
-        /// What the person says.
-        note: Option<String>,
-        /// Shown paths; `None` for everything.
-        paths: Option<Vec<String>>,
-    },
+    Capture(CaptureRequest),
     /// Forget the baseline.
     ClearBaseline,
 }
@@ -50,27 +45,33 @@ impl FeatureSurvey {
             return Err(TaskError::Failed("this feature has no place for a baseline".into()));
         };
         let failed = |e: crate::store::StoreError| TaskError::Failed(e.to_string());
-        let (note, paths) = match task {
+        let request = match task {
             Task::ClearBaseline => {
                 let cleared = self.baselines.clear(&place, key, branch.as_deref());
                 return cleared.map_err(failed);
             }
-            Task::Capture { note, paths } => (note.clone(), paths),
+            Task::Capture(request) => request,
         };
         let capture_context = CaptureContext {
             key: key.clone(),
             captured_at: now(),
             checkout_branch: branch.clone(),
             git_sha: context.git.as_ref().and_then(|git| git.head_sha.clone()),
-            note,
+            note: request.note.clone(),
         };
         if let Some(unseen) = dossier.unseen() {
             let text =
                 format!("not everything could be looked at, so it cannot be accepted: {unseen}");
             return Err(TaskError::Conflict(text));
         }
+        if let Some(seen) = request.expected.filter(|seen| *seen != dossier.tree_hash) {
+            return Err(TaskError::Conflict(format!(
+                "the feature has changed since: its tree hash is {} and no longer {seen}; look again",
+                dossier.tree_hash
+            )));
+        }
         let present = capturable(dossier);
-        let baseline = match paths {
+        let baseline = match &request.paths {
             None => capture::capture(capture_context, &present),
             Some(paths) => {
                 let former = self.accepted(&place, key, branch.as_deref())?;

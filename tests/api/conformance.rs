@@ -173,6 +173,8 @@ async fn answers_have_the_members_that_are_described() {
         ("/api/dossier/snapshots/export", "?format=sha256sums"),
         ("/api/dossier/overview", "?feature=none"),
         ("/api/dossier/events", "?since=x"),
+        ("/api/dossier/events", "?order=newest&limit=1"),
+        ("/api/dossier/events", "?order=newest&type=drift"),
         ("/api/dossier/diff", "?artifact=input.spec.main"),
         ("/api/dossier/diff", "?artifact=artifact.x"),
         ("/api/dossier/diff", ""),

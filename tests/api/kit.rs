@@ -299,7 +299,7 @@ impl FakeLogs {
                 1 + log.iter().position(|(known, _)| known == id).ok_or(LogFault::UnknownId)?
             }
         };
-        let page = &log[start..log.len().min(start + limit)];
+        let page = &log[start..log.len().min(start.saturating_add(limit))];
         Ok(LogPage {
             lines: page.iter().map(|(_, line)| line.clone()).collect(),
             last_id: page.last().map(|(id, _)| id.clone()).or(after.map(str::to_owned)),
@@ -315,6 +315,19 @@ fn run(hook: &Hook) {
 }
 
 impl EventLogs for FakeLogs {
+    fn read_back(
+        &self,
+        feature: &FeatureView,
+        limit: usize,
+        wanted: &mut dyn FnMut(&Bytes) -> bool,
+    ) -> Result<Vec<Bytes>, LogFault> {
+        let all = self.page(&feature.id, None, usize::MAX)?.lines;
+        let mut found: Vec<Bytes> = all.into_iter().filter(|line| wanted(line)).collect();
+        found.reverse();
+        found.truncate(limit);
+        Ok(found)
+    }
+
     fn read(
         &self,
         feature: &FeatureView,

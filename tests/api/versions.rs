@@ -171,3 +171,29 @@ async fn a_long_history_is_thinned_and_both_ends_stay() {
         world.get(&format!("{HISTORY}?points={bad}")).await.problem("bad-parameter");
     }
 }
+
+#[tokio::test]
+async fn the_newest_events_come_first_page_by_page() {
+    let world = World::simple();
+    for n in 1..=25 {
+        world.logs.append(&snapshot(n, n, "no_baseline"));
+    }
+    let events = "/api/dossier/events?order=newest&limit=10";
+    let mut seen = Vec::new();
+    let mut at = String::new();
+    loop {
+        let page = world.get(&format!("{events}{at}")).await.ok();
+        let ids = page["events"].as_array().expect("events").iter();
+        seen.extend(
+            ids.map(|event| event["payload"]["artifact_count"].as_u64().expect("a number")),
+        );
+        let Some(next) = page["next_before"].as_str() else { break };
+        at = format!("&before={next}");
+    }
+    assert_eq!(seen, (1..=25).rev().collect::<Vec<u64>>());
+    let none = world.get(&format!("{events}&type=drift")).await.ok();
+    assert_eq!((&none["events"], &none["more"]), (&json!([]), &json!(false)));
+    for bad in ["order=last", "order=newest&since=01", "order=newest&follow=true", "before=01"] {
+        world.get(&format!("/api/dossier/events?{bad}")).await.problem("bad-parameter");
+    }
+}

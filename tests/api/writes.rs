@@ -63,6 +63,7 @@ async fn bad_bodies_reach_nobody() {
         (Method::PUT, "/api/features/none/step", r#"{"step": "x"}"#, "feature-unknown"),
         (Method::POST, "/api/dossier/baseline", r#"{"paths": []}"#, "bad-parameter"),
         (Method::POST, "/api/dossier/baseline", r#"{"paths": [1]}"#, "bad-parameter"),
+        (Method::POST, "/api/dossier/baseline", r#"{"expected_tree_hash": "x"}"#, "bad-parameter"),
         (Method::POST, "/api/dossier/baseline?fresh=true", "", "bad-parameter"),
         (Method::DELETE, "/api/features", "", "bad-parameter"),
     ] {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use dossierd::daemon::command::CommandError;
 use dossierd::daemon::view::FeatureView;
+use dossierd::dossier::capture::CaptureRequest;
 use dossierd::dossier::drift::{ParityStatus, Severity};
 
 use crate::kit::{Bench, DRIFT, write};
@@ -22,7 +23,8 @@ fn bench() -> Bench {
 fn capture(bench: &Bench, paths: Option<&[&str]>) -> Result<Arc<FeatureView>, CommandError> {
     let paths = paths.map(|paths| paths.iter().map(|path| (*path).to_owned()).collect());
     let id = bench.view(SLUG).id.clone();
-    bench.runtime.block_on(bench.handle().capture(id, Some("accepted".into()), paths))
+    let request = CaptureRequest { note: Some("accepted".into()), paths, expected: None };
+    bench.runtime.block_on(bench.handle().capture(id, request))
 }
 
 fn clear(bench: &Bench) -> bool {
@@ -289,4 +291,23 @@ fn a_drift_is_written_when_its_state_changes_and_survives_restarts() {
     bench.start();
     assert_eq!(drifts(&bench).len(), 2);
     assert_eq!(status(&bench), ParityStatus::Drifted);
+}
+
+#[test]
+fn what_changed_since_somebody_looked_is_not_accepted() {
+    let bench = bench();
+    let seen = bench.view(SLUG).dossier.tree_hash;
+    let ask = |expected| {
+        let request = CaptureRequest { expected: Some(expected), ..CaptureRequest::default() };
+        let id = bench.view(SLUG).id.clone();
+        bench.runtime.block_on(bench.handle().capture(id, request))
+    };
+    std::fs::write(bench.project().join("kitty-specs").join(SLUG).join("plan.md"), "# other\n")
+        .expect("written");
+    let refused = ask(seen).expect_err("refused");
+    assert!(matches!(&refused, CommandError::Conflict(text) if text.contains("has changed")));
+    assert!(bench.view(SLUG).baseline.is_none());
+    let now = bench.view(SLUG).dossier.tree_hash;
+    assert_ne!(now, seen);
+    assert!(ask(now).expect("accepted").baseline.is_some());
 }

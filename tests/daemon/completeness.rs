@@ -91,6 +91,15 @@ impl SessionStore for NoDisk {
 }
 
 impl EventLogs for NoDisk {
+    fn read_back(
+        &self,
+        _: &FeatureView,
+        _: usize,
+        _: &mut dyn FnMut(&bytes::Bytes) -> bool,
+    ) -> Result<Vec<bytes::Bytes>, LogFault> {
+        Ok(Vec::new())
+    }
+
     fn read(&self, _: &FeatureView, _: Option<&str>, _: usize) -> Result<LogPage, LogFault> {
         Err(LogFault::UnknownId)
     }

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use dossierd::daemon::Setup;
+use dossierd::dossier::capture::CaptureRequest;
 use serde_json::Value;
 
 use crate::kit::{Bench, INDEXED, MISSING, SNAPSHOT, write};
@@ -329,7 +330,10 @@ fn no_line_names_the_machine_the_user_or_a_place() {
     symlink("/etc/hostname", bench.project().join("kitty-specs/001-a/out.md")).expect("linked");
     bench.events(SLUG);
     let id = bench.view(SLUG).id.clone();
-    bench.runtime.block_on(bench.handle().capture(id, None, None)).expect("captures");
+    bench
+        .runtime
+        .block_on(bench.handle().capture(id, CaptureRequest::default()))
+        .expect("captures");
     bench.write("001-a/spec.md", "# Drifted\n");
     let text: String = bench.events(SLUG).iter().map(Value::to_string).collect();
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use dossierd::dossier::capture::CaptureRequest;
 use dossierd::dossier::completeness::CompletenessStatus;
 use dossierd::dossier::drift::ParityStatus;
 
@@ -59,7 +60,8 @@ fn drift_is_named_logged_once_and_survives_a_restart() {
     let mut bench = Bench::new();
     bench.planned_feature("001-a");
     let id = bench.register(&bench.project())[0].id.clone();
-    let captured = bench.runtime.block_on(bench.handle().capture(id.clone(), None, None));
+    let captured =
+        bench.runtime.block_on(bench.handle().capture(id.clone(), CaptureRequest::default()));
     assert_eq!(captured.expect("captures").drift.parity_status, ParityStatus::InSync);
 
     bench.write("001-a/spec.md", "# Other\n");
@@ -112,7 +114,10 @@ fn a_feature_that_goes_is_missed_in_its_log_whether_or_not_anybody_watched() {
         let mut bench = Bench::new();
         bench.planned_feature("001-a");
         let id = bench.register(&bench.project())[0].id.clone();
-        bench.runtime.block_on(bench.handle().capture(id, None, None)).expect("captures");
+        bench
+            .runtime
+            .block_on(bench.handle().capture(id, CaptureRequest::default()))
+            .expect("captures");
         if !watched {
             bench.stop();
         }
@@ -145,7 +150,8 @@ fn a_settled_drift_can_come_again() {
     bench.planned_feature("001-a");
     let id = bench.register(&bench.project())[0].id.clone();
     let capture = || {
-        let captured = bench.runtime.block_on(bench.handle().capture(id.clone(), None, None));
+        let captured =
+            bench.runtime.block_on(bench.handle().capture(id.clone(), CaptureRequest::default()));
         assert_eq!(captured.expect("captures").drift.parity_status, ParityStatus::InSync);
     };
     let file = bench.project().join(".kittify/dossiers/001-a/parity-baseline.json");

@@ -8,6 +8,7 @@ use std::time::Duration;
 use dossierd::daemon::Setup;
 use dossierd::daemon::command::CommandError;
 use dossierd::daemon::view::{SelectError, WatchState};
+use dossierd::dossier::capture::CaptureRequest;
 use dossierd::dossier::completeness::CompletenessStatus;
 use dossierd::dossier::drift::ParityStatus;
 
@@ -131,7 +132,7 @@ fn what_stays_away_loses_its_rows() {
     wait_until("its log says so", || {
         crate::kit::compare::logged_hash(&place) == Ok(Some(view.dossier.parity_hash))
     });
-    let captured = bench.handle().capture(view.id.clone(), None, None);
+    let captured = bench.handle().capture(view.id.clone(), CaptureRequest::default());
     assert!(bench.runtime.block_on(captured).is_err(), "nothing is there to be accepted");
     bench.planned_feature("001-a");
     wait_until("it is back", || bench.view("001-a").dossier.present_count() == 4);
@@ -309,7 +310,10 @@ fn a_project_without_kittify_gets_nothing_written() {
     let views = bench.register(&bench.project());
     assert_eq!(views[0].store.location, "state");
     assert!(views[0].store.fallback_reason.is_some());
-    bench.runtime.block_on(bench.handle().capture(views[0].id.clone(), None, None)).expect("ok");
+    bench
+        .runtime
+        .block_on(bench.handle().capture(views[0].id.clone(), CaptureRequest::default()))
+        .expect("ok");
     bench.events("001-a");
     let listed = fs::read_dir(bench.project()).expect("listed").flatten();
     let names: Vec<_> = listed.map(|entry| entry.file_name()).collect();

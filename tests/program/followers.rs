@@ -74,3 +74,28 @@ fn two_hundred_get_a_burst_as_a_whole_whoever_stalls() {
     drop(stalled);
     daemon.stop();
 }
+
+#[test]
+fn the_newest_events_come_first_from_the_real_log() {
+    let place = Place::with_feature();
+    let daemon = place.start_registered();
+    let token = place.run(&["token"]).fine().trim().to_owned();
+    for n in 0..5 {
+        place.write("plan-me/plan.md", format!("# {n}\n"));
+        place.run(&["status", "plan-me"]).fine();
+    }
+    let id = |event: &serde_json::Value| event["event_id"].as_str().expect("an id").to_owned();
+    let mut expected: Vec<String> = place.log("plan-me").iter().map(id).collect();
+    expected.reverse();
+    let mut seen = Vec::new();
+    let mut at = String::new();
+    loop {
+        let target = format!("/api/dossier/events?order=newest&limit=4{at}");
+        let page = daemon.get(&target, &token).json();
+        seen.extend(page["events"].as_array().expect("events").iter().map(id));
+        let Some(next) = page["next_before"].as_str() else { break };
+        at = format!("&before={next}");
+    }
+    assert_eq!(seen, expected);
+    daemon.stop();
+}

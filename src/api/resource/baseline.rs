@@ -15,7 +15,9 @@ use crate::api::service::{Api, feature_problem};
 use crate::daemon::view::FeatureView;
 use crate::dossier::Digest;
 use crate::dossier::baseline::{Baseline, BaselineKey};
+use crate::dossier::capture::CaptureRequest;
 use crate::dossier::drift::ParityStatus;
+use crate::dossier::parity::TreeHash;
 
 #[derive(Serialize)]
 struct BaselineDocument<'a> {
@@ -34,14 +36,20 @@ pub(in crate::api) async fn get(api: &Api, call: &Call) -> Result<Response, Prob
 }
 
 pub(in crate::api) async fn capture(api: &Api, call: &Call) -> Result<Response, Problem> {
-    let members = call.members(&["note", "paths"])?;
+    let members = call.members(&["note", "paths", "expected_tree_hash"])?;
     let (note, paths) = (members.text("note")?, members.texts("paths")?);
+    let expected = members.text("expected_tree_hash")?.map(|text| text.parse()).transpose();
+    let expected: Option<TreeHash> = expected.map_err(|_| {
+        let detail = "expected_tree_hash is no tree hash; send actual_tree_hash of the drift";
+        bad_parameter("expected_tree_hash", detail)
+    })?;
     if paths.as_ref().is_some_and(Vec::is_empty) {
         let detail = "paths is empty; name at least one, or leave it out to accept everything";
         return Err(bad_parameter("paths", detail));
     }
     let feature = api.feature(call).await?;
-    let captured = api.handle.capture(feature.id.clone(), note, paths).await;
+    let captured =
+        api.handle.capture(feature.id.clone(), CaptureRequest { note, paths, expected }).await;
     let captured = captured
         .map_err(|error| feature_problem(error, "paths", &api.handle.view(), &feature.slug))?;
     Ok(status(StatusCode::CREATED, &document(&captured)))

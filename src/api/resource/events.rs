@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde_json::json;
 use ulid::Ulid;
 
+use super::newest;
 use crate::api::backlog::{Backlog, Line};
 use crate::api::call::Call;
 use crate::api::code::{Code, quoted};
@@ -34,6 +35,10 @@ pub(in crate::api) async fn get(api: &Api, call: &Call) -> Result<Response, Prob
     let types = call.query.get("type").map(parse_types).transpose()?.unwrap_or_default();
     let since = call.query.get("since").map(|text| parse_id("since", text)).transpose()?;
     let limit = call.query.number("limit", 1..=MAX_LIMIT)?;
+    if newest::is_wanted(call)? {
+        let feature = api.feature(call).await?;
+        return newest::page(api, call, feature, types, limit.unwrap_or(DEFAULT_LIMIT)).await;
+    }
     if call.query.flag("follow")? != Some(true) {
         let feature = api.feature(call).await?;
         return page(api, feature, types, since, limit.unwrap_or(DEFAULT_LIMIT)).await;
@@ -203,7 +208,7 @@ fn parse_types(text: &str) -> Result<Vec<EventType>, Problem> {
 }
 
 /// An event id in its canonical form.
-fn parse_id(parameter: &str, text: &str) -> Result<String, Problem> {
+pub(super) fn parse_id(parameter: &str, text: &str) -> Result<String, Problem> {
     match Ulid::from_string(text) {
         Ok(id) if text.len() == 26 => Ok(id.to_string()),
         _ => {

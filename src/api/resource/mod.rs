@@ -12,6 +12,7 @@ pub(super) mod health;
 pub(super) mod history;
 pub(super) mod login;
 pub(super) mod metrics;
+mod newest;
 pub(super) mod overview;
 pub(super) mod page;
 pub(super) mod standing;

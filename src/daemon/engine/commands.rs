@@ -40,9 +40,9 @@ impl Engine {
                 })
             }
             Command::SetStep { feature, step, reply } => self.set_step(&feature, step, reply),
-            Command::Capture { feature, note, paths, reply } => {
+            Command::Capture { feature, request, reply } => {
                 self.with_feature(&feature, reply, |f, reply| {
-                    f.perform(Task::Capture { note, paths }, |task| Waiting::View {
+                    f.perform(Task::Capture(request), |task| Waiting::View {
                         reply,
                         task: Some(task),
                     });

@@ -190,8 +190,7 @@ impl EventLog {
 
     /// All segments, oldest first.
     pub fn segments(&self) -> Result<Vec<Segment>, StoreError> {
-        let Some(dir) = self.dir.open_to_read()? else { return Ok(Vec::new()) };
-        Ok(segment::list(&dir)?.segments)
+        segments(&self.dir)
     }
 
     /// Removes rotated segments with numbers below `number`, and says how many. The newest
@@ -335,6 +334,12 @@ impl Active {
             _ => None,
         })
     }
+}
+
+/// All segments of the log in a directory, oldest first.
+pub fn segments(dir: &DossierDir) -> Result<Vec<Segment>, StoreError> {
+    let Some(dir) = dir.open_to_read()? else { return Ok(Vec::new()) };
+    Ok(segment::list(&dir)?.segments)
 }
 
 fn acquire(dir: &Dir) -> Result<InstanceLock, StoreError> {
