@@ -5,9 +5,15 @@
 
 const TOKEN = "dossierd-token";
 const KEPT_ANSWERS = 80;
+const READ_MS = 10000; // a daemon that takes longer hangs
+const ACT_MS = 60000;
 
 // Answers by address, the least recently used first.
 const kept = new Map();
+let answers = 0;
+
+// Grows with each answer that is not the same as before.
+export const news = () => answers;
 
 export class ApiError extends Error {
 	constructor(status, problem) {
@@ -18,7 +24,6 @@ export class ApiError extends Error {
 	}
 }
 
-// The daemon did not answer at all.
 export class Away extends Error {}
 
 export function hasToken() {
@@ -37,6 +42,7 @@ async function ask(path, options = {}) {
 	try {
 		response = await fetch(path, {
 			cache: "no-store",
+			signal: AbortSignal.timeout(READ_MS),
 			...options,
 			headers: { ...auth, ...options.headers },
 		});
@@ -44,7 +50,9 @@ async function ask(path, options = {}) {
 		if (error.name === "AbortError") throw error;
 		throw new Away("The daemon does not answer.");
 	}
-	if (response.ok || response.status === 304) return response;
+	if (response.status === 304) return response;
+	answers += 1;
+	if (response.ok) return response;
 	let problem = { code: "", title: "", detail: `The daemon answered ${response.status}.` };
 	try {
 		const sent = await response.json();
@@ -58,17 +66,16 @@ async function ask(path, options = {}) {
 async function body(response) {
 	try {
 		return await response.json();
-	} catch (error) {
-		if (error.name === "AbortError") throw error;
+	} catch {
 		throw new Away("The daemon broke off its answer.");
 	}
 }
 
 // The same answer is the same object, so a caller sees by identity that nothing changed.
-export async function get(path, signal) {
+export async function get(path) {
 	const last = kept.get(path);
 	const headers = last === undefined ? {} : { "If-None-Match": last.etag };
-	const response = await ask(path, { headers, signal });
+	const response = await ask(path, { headers });
 	let value = last?.value;
 	let etag = last?.etag;
 	if (response.status !== 304) {
@@ -76,29 +83,17 @@ export async function get(path, signal) {
 		etag = response.headers.get("ETag");
 	}
 	kept.delete(path);
-	if (etag !== null && etag !== undefined) kept.set(path, { etag, value });
+	if (etag) kept.set(path, { etag, value });
 	if (kept.size > KEPT_ANSWERS) kept.delete(kept.keys().next().value);
 	return value;
 }
 
-// Without keeping the answer: for pages of a long list.
-export async function getOnce(path, signal) {
-	return body(await ask(path, { signal }));
-}
-
-// What a daemon of another version may not offer: null then.
-export async function getIfOffered(path, signal) {
-	try {
-		return await get(path, signal);
-	} catch (error) {
-		const unknown = error.code === "not-found" || error.code === "bad-parameter";
-		if (error instanceof ApiError && unknown) return null;
-		throw error;
-	}
+export async function getOnce(path) {
+	return body(await ask(path));
 }
 
 export async function send(method, path, value) {
-	const options = { method };
+	const options = { method, signal: AbortSignal.timeout(ACT_MS) };
 	if (value !== undefined) {
 		options.headers = { "Content-Type": "application/json" };
 		options.body = JSON.stringify(value);
@@ -106,14 +101,12 @@ export async function send(method, path, value) {
 	return body(await ask(path, options));
 }
 
-// Trades a one-time code for a session.
 export async function logIn(code) {
 	const session = await send("POST", "/api/session", { code });
 	kept.clear();
 	sessionStorage.setItem(TOKEN, session.token);
 }
 
-// Reads lines of JSON until the stream ends.
 export async function lines(path, signal, opened, line) {
 	const response = await ask(path, { signal });
 	opened();

@@ -3,7 +3,7 @@
 // A view says what it needs (`load`) and how it looks (`draw`); a new drawing is laid
 // over the old one, so nothing that is read or typed at the moment is disturbed.
 
-import { ApiError, Away, forget, get, hasToken, logIn } from "./api.js";
+import { ApiError, Away, forget, get, hasToken, logIn, news } from "./api.js";
 import { announce, byId, empty, h, show } from "./dom.js";
 import * as feature from "./feature.js";
 import * as features from "./features.js";
@@ -11,7 +11,7 @@ import * as health from "./health.js";
 import { listen, setKeys } from "./keys.js";
 import { follow, tryNow } from "./live.js";
 import * as route from "./route.js";
-import { icon, needsAttention, words } from "./state.js";
+import { icon, needsAttention, place as placeOf, tellAges, words } from "./state.js";
 
 const SETTLE_MS = 40;
 const POLL_MS = 5000; // how it is watched changes without an event
@@ -21,9 +21,13 @@ const views = { features, feature, health };
 let turn = 0; // grows with each load; what an older one fetched is dropped
 let drawn = null; // the view that is shown, with its data
 let listing = null;
+let told = 0; // how many answers were new when it was drawn
 let pending = null;
+let retry = 0;
 let loading = false;
-let connection = "starting"; // or live, away, refused
+let again = false; // something changed while it was loading
+let connection = "starting"; // or live, away, failing, refused
+let fault = "";
 let lastHeard = null;
 let place = ""; // the view, feature and tab that the focus was brought to last
 
@@ -32,7 +36,7 @@ function viewOf(params) {
 	return params.view === "health" ? "health" : "features";
 }
 
-// ---------------------------------------------------------------- loading and drawing
+// --- loading and drawing
 
 async function refresh(arrived = false) {
 	turn += 1;
@@ -42,18 +46,26 @@ async function refresh(arrived = false) {
 	loading = true;
 	try {
 		const fresh = await get("/api/features");
-		const data = await views[name].load(params, fresh);
 		if (mine !== turn) return;
 		tellChanges(listing, fresh);
 		listing = fresh;
-		drawn = { name, params, data };
+		const data = await views[name].load(params, fresh);
+		if (mine !== turn) return;
 		lastHeard = new Date();
-		if (connection === "away" || connection === "refused") setConnection("live");
+		if (connection !== "starting" && connection !== "live") setConnection("live");
+		// Where no answer is a new one, only the ages are.
+		const same = !arrived && told === news() && drawn?.name === name && drawn.params === params;
+		if (same) return tellAges();
+		told = news();
+		drawn = { name, params, data };
 		paint(arrived);
 	} catch (error) {
 		if (mine === turn) failed(error, name, params, arrived);
 	} finally {
-		if (mine === turn) loading = false;
+		if (mine === turn) {
+			loading = false;
+			if (again) soon();
+		}
 	}
 }
 
@@ -68,6 +80,12 @@ function failed(error, name, params, arrived) {
 		refused();
 		return;
 	}
+	if (error.status >= 500 && !arrived && drawn?.name === name) {
+		fault = error.message;
+		setConnection("failing");
+		return;
+	}
+	if (connection === "failing") setConnection("live");
 	drawn = { name: "problem", params, data: error };
 	paint(arrived);
 }
@@ -80,7 +98,7 @@ function paint(arrived = false) {
 	const content = view === undefined ? problem(drawn.data) : view.draw(drawn.data, params, listing);
 	main.dataset.view = drawn.name;
 	show(main, content);
-	view?.after?.(drawn.data, params, main);
+	view?.after?.(drawn.data, params);
 	setKeys(view?.keys?.(drawn.data, params));
 	drawSide(params);
 	drawTop();
@@ -99,10 +117,12 @@ function paint(arrived = false) {
 
 function problem(error) {
 	const all = h("a", { href: route.href({}) }, "All features");
-	const known = error.code === "feature-unknown" || error.code === "feature-ambiguous";
-	const help = known ? [all, " shows what is registered; ", h("code", "dossierd add PATH"), " registers more."] : [all];
-	const what = error.code === "feature-unknown" ? "It was removed, or it was never registered." : error.message;
-	return [h("h1", { tabindex: "-1" }, error.problem.title || "That did not work"), empty(what, help)];
+	const unknown = error.code === "feature-unknown";
+	const help = unknown ? [all, " shows what is registered; ", h("code", "dossierd add PATH"), " registers more."] : [all];
+	const meant = error.problem.candidates?.map(({ id }) => listing.features.find((row) => row.id === id)).filter(Boolean) ?? [];
+	const choices = meant.map((row) => h("p", h("a", { href: route.change({ feature: row.id }), "data-stop": "" }, `${row.slug}, ${placeOf(row, listing)}`)));
+	const what = unknown ? "It was removed, or it was never registered." : meant.length > 0 ? "Which one is meant?" : error.message;
+	return [h("h1", { tabindex: "-1" }, error.problem.title || "That did not work"), empty(what, choices, help)];
 }
 
 function drawSide(params) {
@@ -124,10 +144,11 @@ function drawTop() {
 }
 
 function soon() {
-	if (pending !== null) return;
+	again = loading;
+	if (loading || pending !== null) return;
 	pending = setTimeout(() => {
 		pending = null;
-		if (loading) soon();
+		if (loading) again = true;
 		else refresh();
 	}, SETTLE_MS);
 }
@@ -147,32 +168,30 @@ function tellChanges(before, after) {
 	else if (said.length > 0) announce(said.join(". "));
 }
 
-// ---------------------------------------------------------------- the connection
+// --- the connection
 
 function setConnection(state) {
 	if (state === "live" && connection === "away") announce("The daemon is back.");
 	connection = state;
-	const text = { starting: "", live: "Live", away: "Away", refused: "Logged out" }[state];
-	const kind = { starting: "quiet", live: "good", away: "bad", refused: "warn" }[state];
+	const text = { starting: "", live: "Live", away: "Away", failing: "Failing", refused: "Logged out" }[state];
+	const kind = { starting: "quiet", live: "good", away: "bad", failing: "bad", refused: "warn" }[state];
 	show(byId("connection"), text === "" ? [] : [icon(kind), h("span", text)]);
 	drawBanner();
 }
 
 function drawBanner() {
 	const banner = byId("banner");
-	const shown = drawn !== null && (connection === "away" || connection === "refused");
-	if (!shown) {
+	if (drawn === null || connection === "starting" || connection === "live") {
 		banner.hidden = true;
 		banner.replaceChildren();
 		return;
 	}
 	const from = lastHeard === null ? "" : ` What is shown is from ${lastHeard.toLocaleTimeString()}.`;
-	const away = [
-		h("p", h("strong", "The daemon does not answer."), `${from} It is tried again by itself; `, h("code", "dossierd run"), " starts it."),
-		h("button", { onclick: () => { tryNow(); refresh(); } }, "Try now"),
-	];
+	const why = connection === "failing" ? [h("strong", "The daemon could not do it:"), ` ${fault}.${from} It is tried again by itself.`]
+		: [h("strong", "The daemon does not answer."), `${from} It is tried again by itself; `, h("code", "dossierd run"), " starts it."];
+	const away = [h("p", why), h("button", { onclick: () => { tryNow(); refresh(); } }, "Try now")];
 	const ended = [h("p", h("strong", "This login has ended"), `, since it was not used for long or the daemon has lost it.${from}`), codeForm()];
-	show(banner, connection === "away" ? away : ended);
+	show(banner, connection === "refused" ? ended : away);
 	banner.hidden = false;
 }
 
@@ -183,12 +202,13 @@ function refused() {
 }
 
 function waitForDaemon() {
-	const retry = h("button", { onclick: () => refresh() }, "Try now");
-	show(byId("main"), h("section.login", h("h1", "The daemon does not answer"), h("p", "Start it with ", h("code", "dossierd run"), ". This page tries again by itself."), retry));
-	setTimeout(() => drawn === null && refresh(), 2000);
+	const now = h("button", { onclick: () => refresh() }, "Try now");
+	show(byId("main"), h("section.login", h("h1", "The daemon does not answer"), h("p", "Start it with ", h("code", "dossierd run"), ". This page tries again by itself."), now));
+	clearTimeout(retry);
+	retry = setTimeout(() => drawn === null && refresh(), 2000);
 }
 
-// ---------------------------------------------------------------- login
+// --- login
 
 function codeForm() {
 	const submit = async (event) => {
@@ -223,7 +243,6 @@ function drawLogin() {
 	);
 }
 
-// Trades the code; says why it does not count, or nothing.
 async function enter(code) {
 	try {
 		await logIn(code);
@@ -244,7 +263,7 @@ function codeInAddress() {
 	return match[1];
 }
 
-// ---------------------------------------------------------------- start
+// --- start
 
 function stayLive() {
 	follow({

@@ -1,7 +1,7 @@
 // The artifacts of a feature: filters with counts, the table, and one artifact beside it.
 
 import * as detail from "./detail.js";
-import { byId, empty, h, name } from "./dom.js";
+import { announce, byId, empty, h, name, searchField } from "./dom.js";
 import { Grid } from "./grid.js";
 import { go, change, read, replace } from "./route.js";
 import { heard as rowHeard, rowsOf } from "./rows.js";
@@ -39,27 +39,36 @@ export function heard(event) {
 	rowHeard(event, page.refresh);
 }
 
-export async function load(query, params, overview) {
+const named = (rows, { artifact, path }) => rows.find((row) => row.artifact_key === artifact) ?? rows.find((row) => row.relative_path === path);
+
+const keyOf = (rows, params) => named(rows, params)?.artifact_key ?? params.artifact ?? params.path;
+
+export async function load(query, params, overview, listing) {
 	const about = await overview;
-	const rows = await rowsOf(query, about);
-	const { artifact, path } = params;
-	const row = rows.find((candidate) => candidate.artifact_key === artifact) ?? rows.find((candidate) => candidate.relative_path === path);
-	const key = row?.artifact_key ?? artifact ?? path;
-	return { rows, open: key, detail: key === undefined ? null : await detail.load(query, key, row, about, params) };
+	const daemon = listing.health.started_at;
+	const rows = await rowsOf(query, about, daemon);
+	const row = named(rows, params);
+	const key = keyOf(rows, params);
+	if (key === undefined) return { rows, detail: null };
+	// A path without a row was one of an artifact that is gone.
+	const gone = row === undefined && params.artifact === undefined;
+	return { rows, detail: gone ? { artifact: null, key, row, diff: null } : await detail.load(query, key, row, about, params, daemon) };
 }
+
+// What is open is said by the address, which is ahead of what was loaded.
+const openKey = (data, params) => (data.detail === null ? undefined : keyOf(data.rows, params));
 
 function drawPath(row) {
 	const [kind] = presence(row);
 	return h("span.path", icon(kind), name(row.relative_path, row.relative_path));
 }
 
-// ---------------------------------------------------------------- filters
-
 // Rows that meet all filters but one, so that its choices show what each would give.
 function passing(rows, params, except) {
 	const tests = FILTERS.filter(({ key }) => key !== except && params[key] !== undefined);
+	const meets = (value, wanted) => (wanted.startsWith("!") ? value !== wanted.slice(1) : value === wanted);
 	const parts = (params.q ?? "").toLowerCase().split(/\s+/).filter((part) => part !== "");
-	return rows.filter((row) => tests.every(({ key, of }) => of(row) === params[key]) && parts.every((part) => row.text.includes(part)));
+	return rows.filter((row) => tests.every(({ key, of }) => meets(of(row), params[key])) && parts.every((part) => row.text.includes(part)));
 }
 
 function countsOf(rows, params, { key, of }) {
@@ -100,12 +109,12 @@ function drawFilters(rows, params, { shown, counts }) {
 		const options = [
 			h("option", { value: "" }, "any"),
 			choices.map(([value, count]) => h("option", { value, key: value }, `${value} (${number(count)})`)),
-			!listed && h("option", { value: params[key] }, `${params[key]} (0)`),
+			!listed && h("option", { value: params[key] }, params[key].startsWith("!") ? `not ${params[key].slice(1)}` : `${params[key]} (0)`),
 		];
 		const choose = (event) => replace({ [key]: event.currentTarget.value });
 		return h("label.filter", { key }, h("span", label), h(`select${params[key] === undefined ? "" : ".set"}`, { value: params[key] ?? "", onchange: choose }, options));
 	});
-	const field = h("input.search", { type: "search", label: "Filter by path or key", placeholder: "Filter ( / )", value: params.q ?? "", oninput: (event) => replace({ q: event.currentTarget.value }), onkeydown: intoTable });
+	const field = searchField("Filter by path or key", "Filter ( / )", params.q, (q) => replace({ q }), intoTable);
 	const any = FILTERS.some(({ key }) => params[key] !== undefined) || params.q !== undefined;
 	const said = shown.length === rows.length ? `${number(rows.length)} artifacts` : `${number(shown.length)} of ${number(rows.length)} artifacts`;
 	return h(
@@ -127,11 +136,9 @@ function intoTable(event) {
 	if (grid.active === -1) grid.move(1);
 }
 
-// ---------------------------------------------------------------- drawing
-
 export function draw(data, params, context) {
 	const prepared = prepare(data.rows, params);
-	const open = data.open !== undefined;
+	const open = openKey(data, params) !== undefined;
 	const none = prepared.shown.length === 0;
 	return [
 		drawFilters(data.rows, params, prepared),
@@ -149,14 +156,15 @@ function nothing(rows) {
 	return empty("No artifact meets all filters.", h("button", { onclick: clear }, "Clear filters"));
 }
 
-export function after(data, params, main, context) {
-	if (grid === null) grid = new Grid("Artifacts", COLUMNS, { open, sort, moved });
+export function after(data, params) {
+	grid ??= new Grid("Artifacts", COLUMNS, { open: openRow, sort, moved });
 	const place = byId("grid-place");
 	if (grid.element.parentElement !== place) place.append(grid.element);
 	const { shown, sort: by } = prepare(data.rows, params);
-	grid.update(shown, by, data.open);
-	detail.after(data.detail, params, context);
-	keepFocus(data.open);
+	const open = openKey(data, params);
+	grid.update(shown, by, open);
+	detail.after(data.detail);
+	keepFocus(open);
 }
 
 // Where the table gives way to the artifact, the focus goes with it, and back again.
@@ -168,23 +176,37 @@ function keepFocus(open) {
 	else if (grid.element.offsetParent === null) byId("detail").querySelector("h2").focus({ preventScroll: true });
 }
 
-function open(key) {
-	const target = change({ artifact: key, path: "", mode: "" });
+function openRow(key) {
+	const parts = { artifact: key, path: "", mode: "" };
 	// From one artifact to the next is one place in the history.
-	if (read().artifact === undefined && read().path === undefined) go(target);
+	if (read().artifact === undefined && read().path === undefined) go(change(parts));
 	else {
-		replace({ artifact: key, path: "", mode: "" });
+		replace(parts);
 		page.refresh();
 	}
 }
 
 function moved(key) {
-	if (read().artifact !== undefined || read().path !== undefined) open(key);
+	if (read().artifact !== undefined || read().path !== undefined) openRow(key);
 }
 
 function sort(by) {
 	const now = read().sort ?? "path";
-	replace({ sort: now === by ? `-${by}` : by === "path" ? "" : by });
+	const next = now === by ? `-${by}` : by;
+	replace({ sort: next === "path" ? "" : next });
+	announce(`Sorted by ${by}${next === by ? "" : ", descending"}`);
+}
+
+function sortNext() {
+	const now = (read().sort ?? "path").replace("-", "");
+	sort(COLUMNS[(COLUMNS.findIndex(({ key }) => key === now) + 1) % COLUMNS.length].key);
+	return true;
+}
+
+function turn() {
+	const now = read().sort ?? "path";
+	sort(now.startsWith("-") ? now.slice(1) : now);
+	return true;
 }
 
 function close() {
@@ -193,7 +215,7 @@ function close() {
 	grid.element.focus({ preventScroll: true });
 }
 
-export function keys(data) {
+export function keys(data, params) {
 	const step = (by) => () => {
 		grid.move(by);
 		grid.element.focus({ preventScroll: true });
@@ -202,9 +224,11 @@ export function keys(data) {
 	return {
 		j: step(1),
 		k: step(-1),
+		s: sortNext,
+		S: turn,
 		Escape: () => {
 			if (document.activeElement?.type === "search") return false;
-			if (data.open === undefined) return false;
+			if (openKey(data, params) === undefined) return false;
 			close();
 			return true;
 		},

@@ -4,9 +4,10 @@
 import { ApiError, get, send } from "./api.js";
 import { announce, code, facts, h, name } from "./dom.js";
 import { ask, tell } from "./dialog.js";
-import { mark, moment, plural } from "./state.js";
+import { bytes, mark, moment, plural } from "./state.js";
 
 const SHOWN = 200;
+const MOST_BYTES = 56 * 1024; // of paths: a request may have 64 KiB, with its note
 
 function pathList(title, kind, paths) {
 	if (paths.length === 0) return null;
@@ -17,7 +18,8 @@ function pathList(title, kind, paths) {
 
 // The part of the drift that is about these paths; everything for null.
 function part(drift, paths) {
-	const wanted = (path) => paths === null || paths.includes(path);
+	const named = new Set(paths);
+	const wanted = (path) => paths === null || named.has(path);
 	return {
 		added: drift.added.filter(wanted),
 		removed: drift.removed.filter(wanted),
@@ -44,24 +46,42 @@ function whatChanges(drift, paths) {
 	return [h("p", `This will be accepted as the new baseline.${rest}`), h("div.scroll-list", { tabindex: "0", role: "region", label: "What will be accepted" }, lists)];
 }
 
-// Captures everything, or what these paths name. `done` is called after it.
+// Captures everything, or what these paths name: what was shown and nothing else, so if the
+// feature is another one by then it is shown anew. `done` is called after it.
 export async function askToCapture(query, paths, done) {
-	let drift;
-	try {
-		drift = await get(`/api/dossier/drift?${query}`);
-	} catch (error) {
-		await tell("The baseline cannot be captured", [h("p", error.message)]);
+	const size = new Blob([JSON.stringify(paths)]).size;
+	if (size > MOST_BYTES) {
+		await tell("Too many paths at once", [h("p", `The names of ${plural(paths.length, "path")} are ${bytes(size)}; at most ${bytes(MOST_BYTES)} can be accepted at once. Choose fewer, or all.`)]);
 		return;
 	}
-	const note = [h("label", { for: "note" }, "Note (optional)"), h("input", { id: "note", name: "note", maxlength: "1000", autocomplete: "off" })];
 	const title = paths === null ? "Capture baseline" : `Accept ${plural(paths.length, "path")}`;
-	const answer = await ask(title, [whatChanges(drift, paths), h("div.field", note)], paths === null ? "Capture baseline" : "Accept");
-	if (answer === null) return;
-	const text = answer.get("note").trim();
-	const body = {};
-	if (text !== "") body.note = text;
-	if (paths !== null) body.paths = paths;
-	await act("POST", query, body, paths === null ? "The baseline was captured." : "Accepted.", done);
+	let text = "";
+	let shown = "";
+	let refusal = null;
+	try {
+		for (;;) {
+			const drift = await get(`/api/dossier/drift?${query}`);
+			if (refusal !== null && drift.actual_tree_hash === shown) throw refusal;
+			const changed = refusal !== null && h("p.notice", { role: "alert" }, "The feature changed meanwhile, so nothing was accepted. This is how it is now.");
+			shown = drift.actual_tree_hash;
+			const note = [h("label", { for: "note" }, "Note (optional)"), h("input", { id: "note", name: "note", maxlength: "1000", autocomplete: "off", value: text })];
+			const answer = await ask(title, [changed, whatChanges(drift, paths), h("div.field", note)], paths === null ? "Capture baseline" : "Accept");
+			if (answer === null) return;
+			text = answer.get("note").trim();
+			const body = { expected_tree_hash: shown, note: text === "" ? undefined : text, paths: paths ?? undefined };
+			try {
+				await send("POST", `/api/dossier/baseline?${query}`, body);
+				announce(paths === null ? "The baseline was captured." : "Accepted.");
+				break;
+			} catch (error) {
+				if (error.code !== "conflict") throw error;
+				refusal = error;
+			}
+		}
+	} catch (error) {
+		await failed(error);
+	}
+	done();
 }
 
 export async function askToClear(query, baseline, done) {
@@ -70,15 +90,15 @@ export async function askToClear(query, baseline, done) {
 		facts([["Captured", moment(baseline.captured_at)], ["By", name(baseline.captured_by)], ["Note", baseline.note && name(baseline.note)], ["Parity hash", code(baseline.parity_hash_sha256)]]),
 	];
 	if ((await ask("Clear baseline", content, "Clear baseline", true)) === null) return;
-	await act("DELETE", query, undefined, "The baseline was cleared.", done);
-}
-
-async function act(method, query, body, said, done) {
 	try {
-		await send(method, `/api/dossier/baseline?${query}`, body);
-		announce(said);
+		await send("DELETE", `/api/dossier/baseline?${query}`);
+		announce("The baseline was cleared.");
 	} catch (error) {
-		await tell("That did not work", [h("p", error.message), error instanceof ApiError && error.problem.title && h("p.quiet", error.problem.title)]);
+		await failed(error);
 	}
 	done();
+}
+
+function failed(error) {
+	return tell("That did not work", [h("p", error.message), error instanceof ApiError && h("p.quiet", error.problem.title)]);
 }

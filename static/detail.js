@@ -1,16 +1,16 @@
 // One artifact: what is known of it, which rule classed it, and its text, rendered,
 // highlighted, raw, or as the difference to the committed version.
 
-import { ApiError, get, getIfOffered } from "./api.js";
-import { code, copy, copyButton, empty, facts, h, name } from "./dom.js";
+import { ApiError, get } from "./api.js";
+import { chip, code, copyButton, empty, facts, h, hash, name } from "./dom.js";
 import { drawDiff, loadDiff } from "./diff.js";
 import { drawTree } from "./document.js";
 import { replace } from "./route.js";
-import { bytes, mark, moment, presence, when, words } from "./state.js";
+import { bytes, mark, presence, whenExactly, words } from "./state.js";
 import { drawRaw, highlight, isHighlighted } from "./syntax.js";
 
 let page = null;
-let last = { about: "", value: null };
+let last = { about: "" };
 
 export function connect(given) {
 	page = given;
@@ -18,9 +18,9 @@ export function connect(given) {
 
 // The text is read from disk by the daemon, so it is asked for only if the row or the
 // dossier moved on.
-export async function load(query, key, row, overview, params) {
-	const about = `${query} ${key} ${overview.generation} ${row?.content_hash_sha256 ?? ""}`;
-	if (last.about !== about || last.value.artifact?.stale === true) {
+export async function load(query, key, row, overview, params, daemon) {
+	const about = `${query} ${key} ${daemon} ${overview.snapshot_id} ${overview.generation} ${row?.content_hash_sha256 ?? ""}`;
+	if (last.about !== about || last.value.artifact?.stale === true || last.value.passing) {
 		last = { about, value: await fetchText(query, key) };
 	}
 	const diff = params.mode === "diff" ? await loadDiff(query, key) : null;
@@ -28,12 +28,10 @@ export async function load(query, key, row, overview, params) {
 }
 
 async function fetchText(query, key) {
-	const path = `/api/dossier/artifacts/${encodeURIComponent(key)}?${query}`;
 	try {
-		// A daemon that does not parse Markdown answers without a document.
-		return { artifact: (await getIfOffered(`${path}&render=tree`)) ?? (await get(path)) };
+		return { artifact: await get(`/api/dossier/artifacts/${encodeURIComponent(key)}?${query}&render=tree`) };
 	} catch (error) {
-		if (error instanceof ApiError && error.status !== 401) return { artifact: null, problem: error.problem };
+		if (error instanceof ApiError && error.status !== 401) return { artifact: null, problem: error.problem, passing: error.status >= 500 };
 		throw error;
 	}
 }
@@ -42,10 +40,9 @@ function modesOf(data) {
 	const { artifact } = data;
 	if (artifact === null) return [];
 	const modes = [];
-	if (artifact.document !== undefined && artifact.document !== null) modes.push(["tree", "Rendered"]);
+	if (artifact.document) modes.push(["tree", "Rendered"]);
 	if (artifact.content !== null && isHighlighted(artifact.media_type_hint)) modes.push(["colour", "Highlighted"]);
-	if (artifact.content !== null) modes.push(["raw", "Raw"]);
-	if (artifact.content !== null) modes.push(["diff", "Difference"]);
+	if (artifact.content !== null) modes.push(["raw", "Raw"], ["diff", "Difference"]);
 	return modes;
 }
 
@@ -76,18 +73,17 @@ function drawFacts(row, artifact) {
 	const [kind, text] = presence(row);
 	const from = row.provenance;
 	const source = from && [words(from.source_kind), from.git_ref !== null && [", ", name(from.git_ref)], from.git_sha !== null && [" at ", code(from.git_sha.slice(0, 12))]];
-	const hash = (value, label) => value !== null && value !== undefined && h("span.hash", h("code", { title: value }, value), copyButton(value, label));
 	return h("div", { key: "facts" }, facts([
-		["State", mark(kind, text, row.error_detail !== null && row.error_detail !== undefined && `: ${row.error_detail}`)],
+		["State", mark(kind, text, row.error_detail && `: ${row.error_detail}`)],
 		["Class", h("span", name(row.artifact_class), h("span.quiet", " by "), code(row.classified_by))],
 		["Asked for", h("span", row.required_status, row.step_id !== null && [", step ", name(row.step_id)], row.wp_id !== null && [", ", name(row.wp_id)])],
 		["Size", (row.is_present || row.size_bytes > 0) && bytes(row.size_bytes)],
 		["SHA-256", hash(row.content_hash_sha256, "SHA-256")],
 		["Bytes' SHA-256", hash(row.raw_hash_sha256, "SHA-256 of the bytes")],
 		["On disk now", artifact?.stale === true && hash(artifact.current_hash_sha256, "SHA-256 of the file as it is now")],
-		["Key", h("span.hash", code(row.artifact_key), copyButton(row.artifact_key, "key"))],
+		["Key", hash(row.artifact_key, "key")],
 		["From", source],
-		["Indexed", row.indexed_at !== null && h("span", when(row.indexed_at), h("span.quiet", ` (${moment(row.indexed_at)})`))],
+		["Indexed", row.indexed_at && whenExactly(row.indexed_at)],
 	]));
 }
 
@@ -101,11 +97,11 @@ function whatToDo(row, overview) {
 
 function drawNotices(row, { artifact, problem }, { overview }) {
 	const notes = [];
-	if (!row.is_present) notes.push([h("strong", `There is no text: ${words(row.error_reason ?? "absent")}`), row.error_detail !== null && row.error_detail !== undefined && ` (${row.error_detail})`, ". ", whatToDo(row, overview)]);
+	if (!row.is_present) notes.push([h("strong", `There is no text: ${words(row.error_reason ?? "absent")}`), row.error_detail && ` (${row.error_detail})`, ". ", whatToDo(row, overview)]);
 	else if (problem !== undefined) notes.push([h("strong", "The text cannot be shown. "), problem.detail]);
 	if (artifact?.stale === true) notes.push([h("strong", "Stale. "), "The file has moved on since it was indexed; what is shown is the file as it is now."]);
 	if (artifact?.content_truncated === true) notes.push([h("strong", "Too large to show. "), artifact.truncation_notice ?? ""]);
-	if (artifact?.content_error !== null && artifact?.content_error !== undefined) notes.push(artifact.content_error);
+	if (artifact?.content_error) notes.push(artifact.content_error);
 	if (artifact?.document?.truncated === true) notes.push("Only the first part is rendered; Raw shows all of it.");
 	return h("div", { key: "notices" }, notes.map((note) => h("p.notice", note)));
 }
@@ -115,10 +111,9 @@ function drawModes(data, mode) {
 		replace({ mode: key });
 		page.refresh();
 	};
-	const buttons = modesOf(data).map(([key, text]) => h("button.chip", { key, "aria-pressed": String(key === mode), onclick: choose(key) }, text));
+	const buttons = modesOf(data).map(([key, text]) => chip(text, key === mode, choose(key), key));
 	const text = data.artifact.content;
-	const take = text !== null && h("button.small", { onclick: (event) => copy(text, event.currentTarget), label: "Copy text" }, "Copy");
-	return h("div.modes", { key: "modes", role: "group", label: "Show as" }, buttons, take);
+	return h("div.modes", { key: "modes", role: "group", label: "Show as" }, buttons, text !== null && copyButton(text, "text"));
 }
 
 function drawText(data, mode, context) {
@@ -127,18 +122,17 @@ function drawText(data, mode, context) {
 	if (artifact === null || artifact.content === null) return null;
 	// It stays as it is until the text or the way to show it changes.
 	const own = `${data.key} ${mode} ${artifact.current_hash_sha256 ?? artifact.content_hash_sha256}`;
-	const place = h("div.text", { key: "text", own, role: "region", label: "Text", tabindex: "0" });
-	if (mode === "tree") place.append(drawTree(artifact.document, context.overview.feature_id));
-	else if (mode === "colour") place.append(highlight(artifact.content, artifact.media_type_hint));
-	else place.append(drawRaw(artifact.content));
-	return place;
+	const draw = () => {
+		if (mode === "tree") return drawTree(artifact.document, context.overview.feature_id);
+		return mode === "colour" ? highlight(artifact.content, artifact.media_type_hint) : drawRaw(artifact.content);
+	};
+	return h("div.text", { key: "text", own, role: "region", label: "Text", tabindex: "0" }, draw);
 }
 
-let opened = null;
+let opened;
 
-// An artifact that was just opened begins at its top.
-export function after(data, params, context) {
-	const key = data === null ? null : data.key;
+export function after(data) {
+	const key = data?.key;
 	if (key === opened) return;
 	opened = key;
 	const aside = document.getElementById("detail");

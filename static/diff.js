@@ -1,14 +1,14 @@
 // The difference between a file and the version that was committed, as one column or as
 // two beside each other.
 
-import { ApiError, getIfOffered } from "./api.js";
-import { code, empty, h, textNode } from "./dom.js";
+import { ApiError, get } from "./api.js";
+import { chip, code, empty, h, textNode } from "./dom.js";
 import { read, replace } from "./route.js";
 import { mark } from "./state.js";
 
 export async function loadDiff(query, key) {
 	try {
-		return (await getIfOffered(`/api/dossier/diff?${query}&artifact=${encodeURIComponent(key)}`)) ?? { status: "not_offered" };
+		return await get(`/api/dossier/diff?${query}&artifact=${encodeURIComponent(key)}`);
 	} catch (error) {
 		if (error instanceof ApiError && error.status !== 401) return { status: "failed", reason: error.message };
 		throw error;
@@ -17,7 +17,6 @@ export async function loadDiff(query, key) {
 
 export function drawDiff(diff) {
 	if (diff === null) return h("p.quiet", "Loading…");
-	if (diff.status === "not_offered") return empty("This daemon does not compare with commits.", "A newer one does.");
 	if (diff.status === "failed") return empty("The difference cannot be shown.", diff.reason);
 	if (diff.status === "unavailable") return empty("There is nothing to compare with.", diff.reason ?? "The feature is in no git checkout, or the file is no text.");
 	const against = diff.against !== null && h("p.quiet", "Against commit ", code(diff.against.commit.slice(0, 12)), diff.against.branch !== null && [" of ", code(diff.against.branch)], ".");
@@ -29,13 +28,13 @@ export function drawDiff(diff) {
 function drawHunks(diff) {
 	const beside = read().diff === "side";
 	const choose = (value) => () => replace({ diff: value });
-	const chip = (text, value, pressed) => h("button.chip", { "aria-pressed": String(pressed), onclick: choose(value) }, text);
-	const hunks = diff.hunks.map((hunk, i) =>
+	const hunks = () => h("div", diff.hunks.map((hunk, i) =>
 		h("section", { key: i }, h("p.hunk", `Lines ${span(hunk.old_start, hunk.old_lines)} → ${span(hunk.new_start, hunk.new_lines)}`), beside ? sideBySide(hunk) : unified(hunk)),
-	);
+	));
 	return [
-		h("div.modes", { role: "group", label: "Layout" }, chip("Unified", "", !beside), chip("Side by side", "side", beside)),
-		h("div.diff", { role: "region", label: "Difference", tabindex: "0" }, hunks),
+		h("div.modes", { role: "group", label: "Layout" }, chip("Unified", !beside, choose("")), chip("Side by side", beside, choose("side"))),
+		// It is made anew only for another answer or another layout.
+		h("div.diff", { key: String(beside), own: diff, role: "region", label: "Difference", tabindex: "0" }, hunks),
 		diff.truncated && h("p.notice", "The difference is longer; only its first part is shown."),
 	];
 }
@@ -48,7 +47,14 @@ const NAMES = { context: "", delete: "removed: ", insert: "added: " };
 function cell(op, n, text) {
 	if (text === null) return h("div.d-line.d-none", h("span.d-n"), h("span.d-sign"), h("span.d-text"));
 	const said = NAMES[op] !== "" && h("span.unseen", NAMES[op]);
-	return h(`div.d-line.d-${op}`, h("span.d-n", String(n)), h("span.d-sign", { "aria-hidden": "true" }, SIGNS[op]), h("span.d-text", said, textNode(text)));
+	return h(`div.d-line.d-${op}`, h("span.d-n", String(n)), h("span.d-sign", { "aria-hidden": "true" }, SIGNS[op]), h("span.d-text", said, said === false ? textNode(text) : withEnd(text)));
+}
+
+// Where only the end of a line differs, it is seen.
+function withEnd(text) {
+	const seen = text.trimEnd();
+	const end = [...text.slice(seen.length)].map((c) => ({ " ": "·", "\t": "→", "\r": "␍" })[c] ?? c).join("");
+	return [textNode(seen), end !== "" && h("span.quiet", { title: "blanks at the end" }, end)];
 }
 
 function unified(hunk) {

@@ -3,8 +3,6 @@
 // What is shown is hostile text: it goes into text nodes and into attributes that only
 // name things, never into markup. Handlers are properties of elements, not attributes.
 
-const SVG = "http://www.w3.org/2000/svg";
-
 // Characters that would act on the text around them are shown by their number.
 const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
 // In running text, breaks and joiners have their use.
@@ -21,14 +19,18 @@ export function visibleText(text) {
 	return text.replace(UNSEEN_IN_TEXT, number);
 }
 
-// Text of a file, with its line breaks.
 export function textNode(text) {
 	return document.createTextNode(visibleText(text));
 }
 
+// Elements whose children are made only if they come to be shown.
+let late = [];
+
+const absent = (value) => value === null || value === undefined || value === false;
+
 function fill(element, props, children) {
 	for (const [name, value] of Object.entries(props)) {
-		if (value === null || value === undefined || value === false) continue;
+		if (absent(value) && name !== "checked") continue;
 		if (name === "key" || name === "own") element[`_${name}`] = value;
 		else if (name.startsWith("on")) {
 			element._on = { ...element._on, [name]: value };
@@ -38,8 +40,9 @@ function fill(element, props, children) {
 		else element.setAttribute(name === "label" ? "aria-label" : name, NAMING.has(name) ? visible(value) : value);
 	}
 	for (const child of children.flat(Infinity)) {
-		if (child === null || child === undefined || child === false) continue;
-		element.append(child instanceof Node ? child : visible(child));
+		if (absent(child)) continue;
+		if (typeof child === "function") late.push([element, child]);
+		else element.append(child instanceof Node ? child : visible(child));
 	}
 	if (element._value !== undefined) element.value = element._value;
 	if (element._checked !== undefined) element.checked = element._checked;
@@ -52,28 +55,23 @@ function isProps(value) {
 
 // h("td.number", { title: "…" }, child, …): classes follow the name, properties may be
 // left out, `label` is what it is called. `key` says which element of the last drawing it is; an element whose `own`
-// stays the same looks after its own children.
-export function h(name, ...rest) {
+// stays the same looks after its own children. A child that is a function is called only if the element is new.
+const builder = (create) => (name, ...rest) => {
 	const [tag, ...classes] = name.split(".");
-	const element = document.createElement(tag);
-	if (classes.length > 0) element.className = classes.join(" ");
+	const element = create(tag);
+	if (classes.length > 0) element.setAttribute("class", classes.join(" "));
 	if (tag === "button") element.type = "button";
 	const props = isProps(rest[0]) ? rest.shift() : {};
 	return fill(element, props, rest);
-}
+};
 
-export function s(name, ...rest) {
-	const [tag, ...classes] = name.split(".");
-	const element = document.createElementNS(SVG, tag);
-	if (classes.length > 0) element.setAttribute("class", classes.join(" "));
-	const props = isProps(rest[0]) ? rest.shift() : {};
-	return fill(element, props, rest);
-}
+export const h = builder((tag) => document.createElement(tag));
+export const s = builder((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
 
 export const name = (text, title) => h("bdi", { title }, text);
 export const code = (text) => h("code", h("bdi", text));
 
-// ---------------------------------------------------------------- laying over
+// --- laying over
 
 function same(a, b) {
 	return a.nodeType === b.nodeType && a.nodeName === b.nodeName && a._own === b._own;
@@ -135,12 +133,15 @@ function lay(parent, fresh) {
 export function show(parent, ...fresh) {
 	const focused = document.activeElement;
 	lay(parent, fresh.flat(Infinity).filter((node) => node instanceof Node));
+	const waiting = late;
+	late = [];
+	for (const [element, make] of waiting) if (parent.contains(element)) element.append(make());
 	if (focused !== document.activeElement && focused?.isConnected) focused.focus({ preventScroll: true });
 }
 
 export const byId = (id) => document.getElementById(id);
 
-// ---------------------------------------------------------------- small parts
+// --- small parts
 
 let saying = null;
 
@@ -153,7 +154,7 @@ export function announce(text) {
 	}, 60);
 }
 
-export async function copy(text, button) {
+async function copy(text, button) {
 	let result = "Copied";
 	try {
 		await navigator.clipboard.writeText(text);
@@ -172,6 +173,20 @@ export function copyButton(text, label) {
 	return h("button.small", { label: `Copy ${label}`, onclick: click }, "Copy");
 }
 
+export function chip(text, pressed, onclick, key) {
+	return h("button.chip", { key, "aria-pressed": String(pressed), onclick }, text);
+}
+
+export function searchField(label, placeholder, value = "", entered, onkeydown) {
+	const oninput = (event) => entered(event.currentTarget.value);
+	return h("input.search", { key: "search", type: "search", label, placeholder, value, oninput, onkeydown });
+}
+
+// A part of a view; what follows in brackets is its count, which may change.
+export function card(title, ...content) {
+	return h("section.card", { key: title.split(" (")[0], label: title }, h("h2", title), content);
+}
+
 // A table whose rows become cards where there is little room; the roles keep it a table
 // then, and each cell says what it is.
 export function table(label, columns, rows) {
@@ -188,18 +203,22 @@ export function table(label, columns, rows) {
 	);
 	return h(
 		"table",
-		{ role: "table", label: label },
+		{ role: "table", label },
 		h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, head)),
 		h("tbody", { role: "rowgroup" }, body),
 	);
 }
 
+// A hash or key, which may be copied.
+export function hash(text, label) {
+	return text && h("span.hash", h("code", { title: text }, text), label && copyButton(text, label));
+}
+
 export function facts(pairs) {
-	const parts = pairs.filter(([, value]) => value !== null && value !== undefined && value !== false);
+	const parts = pairs.filter(([, value]) => !absent(value));
 	return h("dl.facts", parts.map(([term, value]) => h("div", { key: term }, h("dt", term), h("dd", value))));
 }
 
-// Nothing is here: what, and what to do next.
 export function empty(title, ...rest) {
 	return h("div.empty", h("p.empty-title", title), rest.length > 0 && h("p", rest));
 }

@@ -2,9 +2,9 @@
 
 import { get } from "./api.js";
 import { askToCapture } from "./baseline.js";
-import { code, empty, facts, h, name } from "./dom.js";
+import { code, empty, facts, h, hash, name } from "./dom.js";
 import { href } from "./route.js";
-import { SEVERITY, mark, moment, parity, plural, when, words } from "./state.js";
+import { SEVERITY, mark, parity, plural, whenExactly, words } from "./state.js";
 
 const SHOWN = 1000;
 const KINDS = ["removed", "changed", "added", "moved"];
@@ -57,11 +57,11 @@ function drawAgainst({ drift, context }, rows, overview, query) {
 		h("h2", "Against the baseline"),
 		facts([
 			["State", h("span", parity(drift.parity_status, drift.severity), counts.length > 0 && h("span.quiet", ` ${counts.map(([kind, count]) => `${count} ${kind}`).join(", ")}`))],
-			["Baseline", h("span", "captured ", when(baseline.captured_at), h("span.quiet", ` (${moment(baseline.captured_at)})`), " by ", name(baseline.captured_by))],
+			["Baseline", h("span", "captured ", whenExactly(baseline.captured_at), " by ", name(baseline.captured_by))],
 			["Branch", baseline.checkout_branch && h("span", name(baseline.checkout_branch), baseline.git_sha && [" at ", code(baseline.git_sha.slice(0, 12))])],
 			["Note", baseline.note && name(baseline.note)],
-			["Expected", drift.expected_hash !== null && h("span.hash", h("code", { title: drift.expected_hash }, drift.expected_hash))],
-			["Actual", h("span.hash", h("code", { title: drift.actual_hash }, drift.actual_hash))],
+			["Expected", hash(drift.expected_hash)],
+			["Actual", hash(drift.actual_hash)],
 			["Other context", drift.rejected_components.length > 0 && drift.rejected_components.map(words).join(", ")],
 		]),
 		drift.message !== null && h("p.notice", name(drift.message)),
@@ -81,7 +81,7 @@ function drawRows(rows, drift, overview, query) {
 		chosen.paths = new Set(event.currentTarget.checked ? rows.map((row) => row.path) : []);
 		page.paint();
 	};
-	const accept = () => askToCapture(query, expand(rows.filter((row) => chosen.paths.has(row.path))), () => { chosen.paths.clear(); page.refresh(); });
+	const accept = () => askToCapture(query, all ? null : expand(rows.filter((row) => chosen.paths.has(row.path))), () => { chosen.paths.clear(); page.refresh(); });
 	return h(
 		"section.card",
 		{ key: "rows", label: "Differences" },

@@ -2,14 +2,12 @@
 // comes in by the stream.
 
 import { getOnce } from "./api.js";
-import { code, copyButton, empty, h, name } from "./dom.js";
+import { announce, chip, code, copyButton, empty, h, name, searchField } from "./dom.js";
 import { recent } from "./live.js";
 import { replace } from "./route.js";
 import { SEVERITY, icon, moment, number, plural, when, words } from "./state.js";
 
-const A_PAGE = 1000;
-const MOST = 5000; // events that are read at most
-const SHOWN = 200; // at once; more by a button
+const A_PAGE = 200;
 const TYPES = {
 	indexed: ["MissionDossierArtifactIndexed", "Indexed", "good"],
 	missing: ["MissionDossierArtifactMissing", "Missing", "bad"],
@@ -19,59 +17,74 @@ const TYPES = {
 const KIND_OF = Object.fromEntries(Object.entries(TYPES).map(([key, [type]]) => [type, key]));
 
 let page = null;
-let log = null; // { about, events, ids, next, cut }
-let shown = SHOWN;
+let log = null; // { query, type, events (newest first), ids, next, more, heard }
 
 export function connect(given) {
 	page = given;
 }
 
-// The log is read from its oldest event on; with the points of the history at hand, the
-// reading can begin near its end.
-function beginning(history) {
-	const points = history?.points ?? [];
-	return points.length > 200 ? points.at(-200).event_id : null;
+function fetchPage({ query, type }, before) {
+	const parts = new URLSearchParams({ order: "newest", limit: A_PAGE, ...(type !== "" && { type }), ...(before !== null && { before }) });
+	return getOnce(`/api/dossier/events?${query}&${parts}`);
 }
 
-async function fetchLog(query, since) {
-	const events = [];
-	let next = since;
-	let more = true;
-	while (more && events.length < MOST) {
-		const answer = await getOnce(`/api/dossier/events?${query}&limit=${A_PAGE}${next === null ? "" : `&since=${next}`}`);
-		events.push(...answer.events);
-		next = answer.next_since;
-		more = answer.more;
-	}
-	return { events, next, more };
+// Puts in what is not there yet, as the events lie in the log. Whether any was there tells
+// whether there is a gap.
+function merge(mine, found) {
+	const fresh = found.filter((event) => !mine.ids.has(event.event_id));
+	for (const event of fresh) mine.ids.add(event.event_id);
+	mine.events = [...mine.events, ...fresh].sort((a, b) => (a.event_id < b.event_id ? 1 : -1));
+	return fresh.length < found.length;
 }
 
-export async function load(query, params, history, slug) {
-	if (log === null || log.query !== query) {
-		const since = beginning(history);
-		const { events, next, more } = await fetchLog(query, since);
-		log = { query, events, next, begun: since !== null, more };
-		shown = SHOWN;
-	} else if (!log.more && recent.some((event) => event.aggregate_id === slug && event.event_id > (log.next ?? ""))) {
-		const { events, next, more } = await fetchLog(query, log.next);
-		log.events.push(...events);
-		log.next = next ?? log.next;
-		log.more = more;
+function begin(mine, answer) {
+	mine.events = [];
+	mine.ids = new Set();
+	merge(mine, answer.events);
+	mine.next = answer.next_before;
+	mine.more = answer.more;
+}
+
+// What the stream tells is read from the log, since it does not tell features of one name apart.
+export async function load(query, params, overview) {
+	const type = Object.hasOwn(TYPES, params.type ?? "") ? params.type : "";
+	const { feature_slug: slug } = await overview;
+	const heard = recent.findLast((event) => event.aggregate_id === slug);
+	const known = log?.query === query && log.type === type ? log : null;
+	if (known !== null && known.heard === heard) return known;
+	const mine = known ?? { query, type };
+	const answer = await fetchPage(mine, null);
+	if (known === null || (!merge(mine, answer.events) && answer.more)) begin(mine, answer);
+	mine.heard = heard;
+	log = mine;
+	return mine;
+}
+
+async function loadOlder(mine, button) {
+	button.disabled = true;
+	try {
+		const { next } = mine;
+		const answer = await fetchPage(mine, next);
+		// It may have been read anew meanwhile.
+		if (mine.next === next) {
+			merge(mine, answer.events);
+			[mine.next, mine.more] = [answer.next_before, answer.more];
+		}
+	} catch (error) {
+		announce(error.message);
 	}
-	return log;
+	button.disabled = false;
+	page.paint();
 }
 
 function keptBy(params) {
-	const type = TYPES[params.type]?.[0];
+	const type = Object.hasOwn(TYPES, params.type ?? "") ? TYPES[params.type][0] : undefined;
 	const parts = (params.q ?? "").toLowerCase().split(/\s+/).filter((part) => part !== "");
 	return (event) => (type === undefined || event.event_type === type) && (parts.length === 0 || parts.every((part) => text(event).includes(part)));
 }
 
-const texts = new WeakMap();
-
 function text(event) {
-	if (!texts.has(event)) texts.set(event, `${event.event_id} ${pathOf(event)} ${JSON.stringify(event.payload.context_diagnostics ?? {})}`.toLowerCase());
-	return texts.get(event);
+	return `${event.event_id} ${pathOf(event)} ${JSON.stringify(event.payload.context_diagnostics ?? {})}`.toLowerCase();
 }
 
 function pathOf(event) {
@@ -80,37 +93,33 @@ function pathOf(event) {
 }
 
 export function draw(log, params) {
-	const found = log.events.filter(keptBy(params)).reverse();
-	const rest = found.length - shown;
-	const more = () => {
-		shown += SHOWN;
-		page.paint();
-	};
+	const found = log.events.filter(keptBy(params));
+	const said = log.more ? `${number(found.length)} of the newest ${number(log.events.length)}` : plural(found.length, "event");
+	const older = (event) => loadOlder(log, event.currentTarget);
 	return h(
 		"section.card",
 		{ key: "events", label: "Events" },
-		h("div.bar", h("h2", "Events"), filters(log, params), h("span.quiet", { role: "status" }, plural(found.length, "event"))),
-		found.length === 0 ? nothing(log, params) : h("ol.events", found.slice(0, shown).map(drawEvent)),
-		rest > 0 && h("div.actions.middle", h("button", { onclick: more }, `Show ${number(Math.min(SHOWN, rest))} more`)),
-		log.begun && h("p.quiet", "Older events are not listed here; dossierd events shows all of them."),
-		log.more && h("p.quiet", `The log goes on; only ${number(log.events.length)} events from its begin are listed. dossierd events shows all of them.`),
+		h("div.bar", h("h2", "Events"), filters(params), h("span.quiet", { role: "status" }, said)),
+		found.length === 0 ? nothing(log, params) : h("ol.events", found.map(drawEvent)),
+		log.more && h("div.actions.middle", h("button", { onclick: older }, "Show older events")),
 	);
 }
 
-function filters(log, params) {
-	const chip = (key, title) => {
-		const count = log.events.filter(keptBy({ ...params, type: key })).length;
-		return h("button.chip", { key, "aria-pressed": String((params.type ?? "") === key), onclick: () => replace({ type: key }) }, title, " ", h("span.count", number(count)));
+function filters(params) {
+	const show = (type) => () => {
+		replace({ type });
+		page.refresh();
 	};
+	const type = (key, title) => chip(title, (params.type ?? "") === key, show(key), key);
 	return [
-		h("input.search", { type: "search", key: "q", label: "Filter events", placeholder: "Filter ( / )", value: params.q ?? "", oninput: (event) => replace({ q: event.currentTarget.value }) }),
-		h("div.chips", { key: "types", role: "group", label: "Type" }, chip("", "All"), Object.entries(TYPES).map(([key, [, title]]) => chip(key, title))),
+		searchField("Filter events", "Filter ( / )", params.q, (q) => replace({ q })),
+		h("div.chips", { key: "types", role: "group", label: "Type" }, type("", "All"), Object.entries(TYPES).map(([key, [, title]]) => type(key, title))),
 	];
 }
 
 function nothing(log, params) {
-	if (log.events.length === 0) return empty("Nothing is in the log yet.", "Each change of the feature is written down here.");
-	return empty("No event meets the filters.", h("button", { onclick: () => replace({ q: "", type: "" }) }, "Show all events"));
+	if (log.events.length === 0 && log.type === "") return empty("Nothing is in the log yet.", "Each change of the feature is written down here.");
+	return empty("No event meets the filters.", h("button", { onclick: () => { replace({ q: "", type: "" }); page.refresh(); } }, "Show all events"));
 }
 
 const SAYS = {

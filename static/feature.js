@@ -4,11 +4,13 @@
 import * as artifacts from "./artifacts.js";
 import { get, send } from "./api.js";
 import { askToCapture, askToClear } from "./baseline.js";
-import { announce, code, copyButton, empty, facts, h, name, table } from "./dom.js";
+import { announce, card, code, empty, facts, h, hash, name, table } from "./dom.js";
 import * as drift from "./drift.js";
 import * as history from "./history.js";
 import { href } from "./route.js";
-import { SEVERITY, completeness, icon, mark, moment, number, parity, place, plural, watch, when, words } from "./state.js";
+import { SEVERITY, completeness, icon, mark, number, parity, place, plural, watch, when, whenExactly, words } from "./state.js";
+
+const SHOWN = 200; // of what is missing, and of anomalies
 
 const tabs = { overview: { load: async () => null, draw: drawOverview }, artifacts, drift, history };
 const TITLES = { overview: "Overview", artifacts: "Artifacts", drift: "Drift", history: "History" };
@@ -34,16 +36,16 @@ export function title({ overview }) {
 	return `${overview.feature_slug} – dossierd`;
 }
 
-export function draw({ overview, tab, own, query }, params) {
-	return [drawHead(overview, tab), h(`div.tab.tab-${tab}`, { key: tab }, tabs[tab].draw(own, params, { overview, query }))];
+export function draw({ overview, tab, own, query }, params, listing) {
+	return [drawHead(overview, tab, listing), h(`div.tab.tab-${tab}`, { key: tab }, tabs[tab].draw(own, params, { overview, query }))];
 }
 
-export function after({ tab, own, overview, query }, params, main) {
-	tabs[tab].after?.(own, params, main, { overview, query });
+export function after({ tab, own }, params) {
+	tabs[tab].after?.(own, params);
 }
 
-export function keys({ tab, own, overview }, params) {
-	return tabs[tab].keys?.(own, params, overview) ?? {};
+export function keys({ tab, own }, params) {
+	return tabs[tab].keys?.(own, params) ?? {};
 }
 
 // An event of the stream, for what a tab keeps by itself.
@@ -51,8 +53,9 @@ export function heard(event) {
 	artifacts.heard(event);
 }
 
-function drawHead(overview, tab) {
+function drawHead(overview, tab, listing) {
 	const id = overview.feature_id;
+	const row = listing.features.find((feature) => feature.id === id);
 	const counts = { artifacts: overview.artifact_counts.total, drift: driftCount(overview.drift) };
 	const links = Object.keys(tabs).map((key) =>
 		h("a", { href: href({ feature: id, tab: key === "overview" ? "" : key }), "aria-current": key === tab ? "page" : null }, TITLES[key], counts[key] > 0 && h("span.count", number(counts[key]))),
@@ -60,7 +63,7 @@ function drawHead(overview, tab) {
 	return h(
 		"header.head",
 		{ key: "head" },
-		h("p.crumb", h("a", { href: href({}) }, "All features"), h("span.quiet", " / ", name(place(overview)))),
+		h("p.crumb", h("a", { href: href({}) }, "All features"), h("span.quiet", " / ", row !== undefined && name(place(row, listing)))),
 		h("h1", { tabindex: "-1" }, name(overview.feature_slug)),
 		h("p.marks", overview.completeness_status === "unknown" ? mark("unknown", "completeness unknown") : completeness(overview.completeness_status, overview.missing_required_count), parity(overview.parity_status, overview.drift.severity), watch(overview.watch), h("span.quiet", "changed ", when(overview.computed_at))),
 		h("nav.tabs", { label: "Parts of the feature" }, links),
@@ -71,24 +74,17 @@ function driftCount(summary) {
 	return summary.added + summary.removed + summary.changed + summary.moved;
 }
 
-// ---------------------------------------------------------------- the overview
-
 function drawOverview(_, params, { overview, query }) {
 	return [
-		section("Steps", drawSteps(overview)),
-		section(overview.missing.length === 0 ? "Missing" : `Missing (${overview.missing.length})`, drawMissing(overview)),
+		card("Steps", drawSteps(overview)),
+		card(overview.missing.length === 0 ? "Missing" : `Missing (${number(overview.missing.length)})`, drawMissing(overview)),
 		h("div.columns", { key: "columns" }, [
-			section("Counts and hashes", drawCounts(overview)),
-			section("Baseline", drawBaseline(overview, query)),
+			card("Counts and hashes", drawCounts(overview)),
+			card("Baseline", drawBaseline(overview, query)),
 		]),
-		section(overview.anomalies.length === 0 ? "Anomalies" : `Anomalies (${overview.anomalies.length})`, drawAnomalies(overview)),
-		section("Watching and log", drawKeeping(overview)),
+		card(overview.anomalies.length === 0 ? "Anomalies" : `Anomalies (${number(overview.anomalies.length)})`, drawAnomalies(overview)),
+		card("Watching and log", drawKeeping(overview)),
 	];
-}
-
-function section(title, ...content) {
-	const key = title.split(" (")[0];
-	return h("section.card", { key, label: title }, h("h2", title), content);
 }
 
 // Done, current, missing or ahead; and how many of what it requires are there.
@@ -122,10 +118,16 @@ function drawSteps(overview) {
 
 function drawMissing(overview) {
 	if (overview.missing.length > 0) {
-		return table("Missing artifacts", ["Artifact", "Why", "What to do"], overview.missing.map((row) => missingRow(row, overview)));
+		const rows = overview.missing.slice(0, SHOWN).map((row) => missingRow(row, overview));
+		return [table("Missing artifacts", ["Artifact", "Why", "What to do"], rows), rest(overview, overview.missing, { required: "required" })];
 	}
 	if (overview.completeness_status === "complete") return h("p", mark("good", "Nothing required is missing."));
 	return h("p", mark("unknown", "It cannot be told: the mission or its step is not known."));
+}
+
+function rest(overview, rows, filters) {
+	const target = { feature: overview.feature_id, tab: "artifacts", present: "!present", ...filters };
+	return rows.length > SHOWN && h("p", { key: "rest" }, h("a", { href: href(target) }, `and ${number(rows.length - SHOWN)} more among the artifacts`));
 }
 
 function missingRow(row, overview) {
@@ -141,10 +143,6 @@ function missingRow(row, overview) {
 			name(row.remediation_hint),
 		],
 	};
-}
-
-function hash(text, label) {
-	return h("span.hash", h("code", { title: text }, text), copyButton(text, label));
 }
 
 function drawCounts(overview) {
@@ -175,7 +173,7 @@ function drawBaseline(overview, query) {
 	return [
 		facts([
 			["State", baseline.accepted ? parity(overview.parity_status, overview.drift.severity) : mark("warn", "of another context, so it does not count")],
-			["Captured", h("span", when(baseline.captured_at), h("span.quiet", ` (${moment(baseline.captured_at)})`))],
+			["Captured", whenExactly(baseline.captured_at)],
 			["By", name(baseline.captured_by)],
 			["Branch", baseline.checkout_branch !== null && name(baseline.checkout_branch)],
 			["Note", baseline.note !== null && name(baseline.note)],
@@ -191,11 +189,12 @@ function drawBaseline(overview, query) {
 
 function drawAnomalies(overview) {
 	if (overview.anomalies.length === 0) return h("p", mark("good", "None."));
-	return h("ul.plain-list", overview.anomalies.map((row, i) => {
+	const items = overview.anomalies.slice(0, SHOWN).map((row, i) => {
 		const target = row.artifact_key === null ? null : href({ feature: overview.feature_id, tab: "artifacts", artifact: row.artifact_key, path: row.relative_path });
 		return h("li", { key: `${row.code}${row.artifact_key ?? i}` }, mark(SEVERITY[row.severity] ?? "warn", row.severity), " ",
 			target === null ? name(row.message) : h("a", { href: target, "data-stop": "" }, name(row.message)));
-	}));
+	});
+	return [h("ul.plain-list", items), rest(overview, overview.anomalies)];
 }
 
 function drawKeeping(overview) {

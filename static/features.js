@@ -1,7 +1,7 @@
 // All features, grouped by project and checkout, what needs attention first; and the same
 // in short, as the list beside one feature.
 
-import { byId, empty, h, name, table } from "./dom.js";
+import { byId, chip, empty, h, name, searchField, table } from "./dom.js";
 import { href, read, replace } from "./route.js";
 import { completeness, icon, mark, needsAttention, number, parity, place, plural, rank, reasons, watch, when, words, worst } from "./state.js";
 
@@ -51,12 +51,11 @@ function sorted(rows, about, box) {
 	return out;
 }
 
-// Groups come in the order of their first feature.
-function grouped(rows) {
+function grouped(rows, listing) {
 	const groups = new Map();
 	for (const row of rows) {
 		const key = `${row.root_id}\n${row.project_slug}\n${row.branch ?? ""}`;
-		if (!groups.has(key)) groups.set(key, { key, label: place(row), root: row.root_id, rows: [] });
+		if (!groups.has(key)) groups.set(key, { key, label: place(row, listing), root: row.root_id, rows: [] });
 		groups.get(key).rows.push(row);
 	}
 	return [...groups.values()];
@@ -71,10 +70,10 @@ export function draw(_, params, listing) {
 	const found = all.filter((row) => matches(row, query));
 	const rows = sorted(found.filter(show[2]), `${show[0]}\n${query}`, byId("groups"));
 	return [
-		h("div.bar", { key: "bar" }, heading, search(query), chips(found, show[0])),
+		h("div.bar", { key: "bar" }, heading, searchField("Search features", "Search ( / )", query, (q) => replace({ q })), chips(found, show[0])),
 		notices(listing),
 		h("p.summary", { key: "summary" }, summary(all, rows)),
-		h("div", { key: "groups", id: "groups", onpointermove: () => { pointed = performance.now(); } }, rows.length === 0 ? none() : grouped(rows).map((group) => drawGroup(group, listing))),
+		h("div", { key: "groups", id: "groups", onpointermove: () => { pointed = performance.now(); } }, rows.length === 0 ? none() : grouped(rows, listing).map((group) => drawGroup(group, listing))),
 	];
 }
 
@@ -84,17 +83,8 @@ function summary(all, rows) {
 	return rows.length === all.length ? state : [state, h("span.quiet", ` ${plural(rows.length, "feature")} shown.`)];
 }
 
-function search(query) {
-	const input = (event) => replace({ q: event.currentTarget.value });
-	return h("input.search", { key: "search", type: "search", label: "Search features", placeholder: "Search ( / )", value: query, oninput: input });
-}
-
 function chips(found, current) {
-	const buttons = SHOWS.map(([key, text, test]) => {
-		const pressed = key === current;
-		const click = () => replace({ show: key });
-		return h("button.chip", { "aria-pressed": String(pressed), onclick: click }, text, " ", h("span.count", number(found.filter(test).length)));
-	});
+	const buttons = SHOWS.map(([key, text, test]) => chip([text, " ", h("span.count", number(found.filter(test).length))], key === current, () => replace({ show: key })));
 	return h("div.chips", { key: "chips", role: "group", label: "Show" }, buttons);
 }
 
@@ -150,13 +140,10 @@ function drawRow(row) {
 	};
 }
 
-// ---------------------------------------------------------------- beside one feature
-
 export function drawSide(listing, params) {
 	const rows = listing.features.filter((row) => matches(row, sideQuery)).sort((a, b) => (a.slug < b.slug ? -1 : 1));
-	const input = (event) => { sideQuery = event.currentTarget.value; repaint(); };
-	const field = h("input.search", { key: "search", type: "search", label: "Search features", placeholder: "Search features", value: sideQuery, oninput: input });
-	const groups = grouped(rows).map((group) =>
+	const field = searchField("Search features", "Search features", sideQuery, (q) => { sideQuery = q; repaint(); });
+	const groups = grouped(rows, listing).map((group) =>
 		h("section", { key: group.key }, h("h2", name(group.label)), h("ul", group.rows.map((row) => sideRow(row, params)))),
 	);
 	return [field, h("div.side-groups", { key: "groups" }, groups.length === 0 ? h("p.quiet", "No feature matches.") : groups)];

@@ -14,13 +14,12 @@ export class Grid {
 		this.activeKey = null;
 		this.head = h("div.grid-head", { role: "rowgroup" });
 		this.body = h("div.grid-body", { role: "rowgroup" });
-		this.element = h("div.grid", { role: "grid", tabindex: "0", label: label, "aria-colcount": String(columns.length), id: "grid" }, this.head, this.body);
+		this.element = h("div.grid", { role: "grid", tabindex: "0", label, "aria-colcount": String(columns.length), id: "grid" }, this.head, this.body);
 		this.element.addEventListener("scroll", () => this.later(), { passive: true });
 		this.element.addEventListener("keydown", (event) => this.key(event));
 		new ResizeObserver(() => this.later()).observe(this.element);
 	}
 
-	// `open` is the key of the row that is open beside the table.
 	update(rows, sort, open) {
 		this.rows = rows;
 		this.open = open;
@@ -40,7 +39,7 @@ export class Grid {
 			const sorted = sort.by === column.key;
 			const order = sorted ? (sort.down ? "descending" : "ascending") : "none";
 			const arrow = sorted ? (sort.down ? " ↓" : " ↑") : "";
-			const button = h("button.plain", { tabindex: "-1", onclick: () => this.handlers.sort(column.key) }, column.title, h("span", { "aria-hidden": "true" }, arrow));
+			const button = h("button.plain", { onclick: () => this.handlers.sort(column.key) }, column.title, h("span", { "aria-hidden": "true" }, arrow));
 			return h(`div.cell.c-${column.key}`, { role: "columnheader", "aria-sort": order, "aria-colindex": String(i + 1) }, button);
 		});
 		show(this.head, h("div.grid-row", { role: "row", "aria-rowindex": "1" }, cells));
@@ -120,6 +119,7 @@ export class Grid {
 		const moves = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
 		if (moves[event.key] !== undefined) {
 			const by = moves[event.key];
+			this.element.focus({ preventScroll: true });
 			if (Number.isFinite(by)) this.move(by);
 			else this.choose(by < 0 ? 0 : this.rows.length - 1, false);
 		} else if (event.key === "Enter" && this.active !== -1 && event.target === this.element) this.choose(this.active, true);

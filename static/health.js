@@ -1,9 +1,9 @@
 // The daemon: how well it watches, why where it does not, what waits for delivery.
 
 import { get } from "./api.js";
-import { facts, h, name, table } from "./dom.js";
+import { card, facts, h, name, table } from "./dom.js";
 import { href } from "./route.js";
-import { mark, moment, number, plural, span, watch, when } from "./state.js";
+import { mark, number, place, plural, span, watch, when, whenExactly } from "./state.js";
 
 const unwatched = (row) => row.watch.state !== "live";
 
@@ -28,10 +28,6 @@ export function draw({ status, sync }, params, listing) {
 		card("Delivery", drawDelivery(sync)),
 		card("Daemon", drawDaemon(status)),
 	];
-}
-
-function card(title, ...content) {
-	return h("section.card", { key: title, label: title }, h("h2", title), content);
 }
 
 function drawWatching(status, { roots, features }) {
@@ -66,7 +62,7 @@ function drawWatching(status, { roots, features }) {
 // A root has no name of its own over TCP; its features say whose it is.
 function label(root, features) {
 	const first = features.find((row) => row.root_id === root.id);
-	return h("span", root.kind, " ", first === undefined ? name(root.id) : name(root.kind === "feature" ? first.slug : first.project_slug));
+	return h("span", root.kind, " ", first === undefined ? name(root.id) : name(root.kind === "feature" ? first.slug : place(first, { features })));
 }
 
 function drawDelivery(sync) {
@@ -88,7 +84,7 @@ function drawDelivery(sync) {
 function drawDaemon(status) {
 	return facts([
 		["Version", name(status.version)],
-		["Running since", h("span", when(status.started_at), h("span.quiet", ` (${moment(status.started_at)})`))],
+		["Running since", whenExactly(status.started_at)],
 		["Process", String(status.pid)],
 		["Address", status.http !== null && name(status.http)],
 		["Login", status.tcp_auth === "none" ? mark("warn", "none: anyone on this machine may read this") : "by token"],

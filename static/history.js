@@ -1,8 +1,8 @@
 // What a feature was over time: a chart of present, missing and drift by snapshot, and
 // the events of the log below it.
 
-import { getIfOffered } from "./api.js";
-import { byId, empty, h, s } from "./dom.js";
+import { get } from "./api.js";
+import { byId, card, empty, h, s } from "./dom.js";
 import * as events from "./events.js";
 import { SEVERITY, moment, number, words } from "./state.js";
 
@@ -14,7 +14,7 @@ const RIGHT = 12;
 const HEIGHT = HIGH.present + HIGH.missing + HIGH.drift + GAP * 3 + 8;
 
 let page = null;
-let at = null; // the point that is read, by its event
+let read = {}; // the point that is read, by its feature and event
 let width = 0;
 
 export function connect(given) {
@@ -27,13 +27,12 @@ export function connect(given) {
 }
 
 export async function load(query, params, overview) {
-	const history = await getIfOffered(`/api/dossier/history?${query}&points=${POINTS}`);
-	const { feature_slug: slug } = await overview;
-	return { history, log: await events.load(query, params, history, slug) };
+	const [history, log] = await Promise.all([get(`/api/dossier/history?${query}&points=${POINTS}`), events.load(query, params, overview)]);
+	return { feature: query, history, log };
 }
 
-export function draw({ history, log }, params, context) {
-	return [h("section.card", { key: "timeline", label: "Timeline" }, h("h2", "Timeline"), drawTimeline(history)), events.draw(log, params, context)];
+export function draw({ feature, history, log }, params) {
+	return [card("Timeline", drawTimeline(history, feature)), events.draw(log, params)];
 }
 
 export function after() {
@@ -52,16 +51,22 @@ function tell(point) {
 	return parts.join(" · ");
 }
 
-function drawTimeline(history) {
-	if (history === null) return empty("This daemon does not tell the history.", "A newer one does; the events of the log are below.");
+function drawTimeline(history, feature) {
 	const points = history.points;
 	if (points.length === 0) return empty("Nothing is in the log yet.", "The first scan writes the first point.");
 	width = byId("chart")?.clientWidth ?? Math.max(280, byId("main").clientWidth - 60);
 	const scale = scales(points);
-	const index = Math.max(0, at === null ? points.length - 1 : points.findIndex((point) => point.event_id === at));
+	const found = read.feature === feature ? points.findIndex((point) => point.event_id === read.at) : -1;
+	// The newest one stays the newest when another follows.
+	const index = found === -1 ? points.length - 1 : found;
+	const choose = (wanted) => {
+		const chosen = Math.max(0, Math.min(points.length - 1, wanted));
+		read = { feature, at: chosen === points.length - 1 ? null : points[chosen].event_id };
+		page.paint();
+	};
 	return [
 		legend(),
-		h("div.chart", { id: "chart" }, chart(points, scale, index)),
+		h("div.chart", { id: "chart" }, chart(points, scale, index, choose)),
 		h("p.readout", { id: "readout" }, tell(points[index])),
 		history.total > points.length && h("p.quiet", `${number(points.length)} of ${number(history.total)} snapshots are drawn.`),
 	];
@@ -89,7 +94,7 @@ function scales(points) {
 	};
 }
 
-function chart(points, scale, index) {
+function chart(points, scale, index, choose) {
 	const label = `Snapshots of the feature, from ${moment(points[0].at)} to ${moment(points.at(-1).at)}`;
 	const props = {
 		viewBox: `0 0 ${width} ${HEIGHT}`,
@@ -97,14 +102,14 @@ function chart(points, scale, index) {
 		height: String(HEIGHT),
 		role: "slider",
 		tabindex: "0",
-		label: label,
+		label,
 		"aria-valuemin": "1",
 		"aria-valuemax": String(points.length),
 		"aria-valuenow": String(index + 1),
 		"aria-valuetext": tell(points[index]),
-		onpointermove: (event) => point(points, event),
-		onpointerdown: (event) => point(points, event),
-		onkeydown: (event) => key(points, index, event),
+		onpointermove: (event) => point(points, event, choose),
+		onpointerdown: (event) => point(points, event, choose),
+		onkeydown: (event) => key(points, index, event, choose),
 	};
 	const tops = { present: 8, missing: 8 + HIGH.present + GAP, drift: 8 + HIGH.present + HIGH.missing + GAP * 2 };
 	const x = scale.x(index);
@@ -164,23 +169,16 @@ function drawAxis(points, scale) {
 	return s("g", scaleText(LEFT, y, short(points[0].at), "start"), scaleText(width - RIGHT, y, short(points.at(-1).at), "end"));
 }
 
-function choose(points, index) {
-	const point = points[Math.max(0, Math.min(points.length - 1, index))];
-	// The newest one stays the newest when another follows.
-	at = point === points.at(-1) ? null : point.event_id;
-	page.paint();
-}
-
-function point(points, event) {
+function point(points, event, choose) {
 	const box = event.currentTarget.getBoundingClientRect();
 	const x = ((event.clientX - box.left) / box.width) * width;
-	choose(points, Math.round(((x - LEFT) / (width - LEFT - RIGHT)) * (points.length - 1)));
+	choose(Math.round(((x - LEFT) / (width - LEFT - RIGHT)) * (points.length - 1)));
 }
 
-function key(points, index, event) {
+function key(points, index, event, choose) {
 	const last = points.length - 1;
 	const moves = { ArrowLeft: index - 1, ArrowDown: index - 1, ArrowRight: index + 1, ArrowUp: index + 1, PageUp: index + 10, PageDown: index - 10, Home: 0, End: last };
 	if (moves[event.key] === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
 	event.preventDefault();
-	choose(points, moves[event.key]);
+	choose(moves[event.key]);
 }

@@ -10,6 +10,7 @@ const HELP = [
 	["/", "search or filter"],
 	["j, k", "next, previous row"],
 	["Enter", "open the row"],
+	["s, S", "sort by the next column, turn the order"],
 	["Esc", "close the artifact, or leave the search"],
 	["1 … 4", "overview, artifacts, drift, history of a feature"],
 	["g", "all features"],
@@ -17,7 +18,7 @@ const HELP = [
 	["t", "switch the colours"],
 	["?", "this list"],
 ];
-export const TABS = ["overview", "artifacts", "drift", "history"];
+const TABS = ["overview", "artifacts", "drift", "history"];
 
 let own = {};
 

@@ -79,7 +79,6 @@ export async function follow(handlers) {
 	handlers.refused();
 }
 
-// Tries at once instead of waiting.
 export function tryNow() {
 	wake();
 }

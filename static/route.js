@@ -1,7 +1,7 @@
 // What the address says: view, feature, tab, filters, open artifact. A link to a view is
 // the view, also in another tab and after a reload.
 
-const ORDER = ["view", "project", "show", "feature", "tab", "artifact", "path", "mode"];
+const ORDER = ["view", "show", "feature", "tab", "artifact", "path", "mode"];
 let known = { text: null };
 
 export function read() {
@@ -10,7 +10,6 @@ export function read() {
 	return known.parts;
 }
 
-// An address with these parts; what is empty is left out.
 export function href(parts) {
 	const params = new URLSearchParams();
 	const names = [...ORDER, ...Object.keys(parts).filter((part) => !ORDER.includes(part)).sort()];
@@ -38,7 +37,6 @@ export function replace(parts) {
 	changed(false);
 }
 
-// Goes to another place, to which the way back leads.
 export function go(hash) {
 	location.hash = hash;
 }

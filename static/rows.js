@@ -10,7 +10,7 @@ const LARGE = 2000; // rows from which single ones are fetched
 const MANY = 20; // named rows from which it is better to fetch all
 const ASSURE_MS = 10000;
 
-let list = null; // { id, generation, rows, changed, unsure, patched }
+let list = null; // { id, slug, daemon, snapshot, generation, rows, changed, removed, unsure, patched }
 let running = null;
 let assure = 0;
 
@@ -77,11 +77,12 @@ async function fetchNamed(query, known, keys, removed) {
 	return byKey.size === total ? { rows: [...byKey.values()], generation } : null;
 }
 
-async function update(query, overview) {
-	const id = overview.feature_id;
-	const known = list?.id === id ? list : null;
-	if (known !== null && known.generation === overview.generation && !known.unsure) return;
-	const next = { id, slug: overview.feature_slug, changed: new Set(), removed: [], unsure: false, patched: false };
+// Generations begin anew with each daemon.
+async function update(query, overview, daemon) {
+	const { feature_id: id, feature_slug: slug, snapshot_id: snapshot } = overview;
+	const known = list?.id === id && list.daemon === daemon ? list : null;
+	if (known !== null && known.generation === overview.generation && known.snapshot === snapshot && !known.unsure) return;
+	const next = { id, slug, daemon, snapshot, changed: new Set(), removed: [], unsure: false, patched: false };
 	let found = null;
 	if (known !== null) {
 		const { changed, removed } = known;
@@ -98,9 +99,9 @@ async function update(query, overview) {
 }
 
 // The rows of the feature; the same array as long as nothing changed.
-export async function rowsOf(query, overview) {
+export async function rowsOf(query, overview, daemon) {
 	while (running !== null) await running.catch(() => {});
-	running = update(query, overview);
+	running = update(query, overview, daemon);
 	try {
 		await running;
 	} finally {

@@ -41,7 +41,7 @@ export function bytes(size) {
 	return `${value.toFixed(value < 10 ? 1 : 0)} ${["KiB", "MiB", "GiB"][power - 1]}`;
 }
 
-// ---------------------------------------------------------------- time
+// --- time
 
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
@@ -57,7 +57,7 @@ export function span(seconds) {
 	return `${Math.floor(seconds / 86400)} d`;
 }
 
-export function ago(text) {
+function ago(text) {
 	const seconds = (Date.now() - new Date(text).getTime()) / 1000;
 	if (Number.isNaN(seconds)) return visible(text);
 	return seconds < 10 ? "just now" : `${span(seconds)} ago`;
@@ -67,7 +67,15 @@ export function when(text) {
 	return h("time", { datetime: text, title: moment(text) }, ago(text));
 }
 
-// ---------------------------------------------------------------- features
+export function whenExactly(text) {
+	return h("span", when(text), h("span.quiet", ` (${moment(text)})`));
+}
+
+export function tellAges() {
+	for (const time of document.querySelectorAll("time")) time.textContent = ago(time.dateTime);
+}
+
+// --- features
 
 const COMPLETENESS = { complete: "good", incomplete: "bad", unknown: "unknown" };
 const PARITY = {
@@ -129,7 +137,6 @@ export function rank(feature) {
 
 export const needsAttention = (feature) => rank(feature) < 8;
 
-// The worst mark of a feature, for where there is room for one.
 export function worst(feature) {
 	const at = rank(feature);
 	if (at <= 2) return "bad";
@@ -161,7 +168,7 @@ function states(feature) {
 	return out;
 }
 
-// ---------------------------------------------------------------- artifacts
+// --- artifacts
 
 export function presence(artifact) {
 	if (artifact.is_present) return ["good", "present"];
@@ -169,6 +176,11 @@ export function presence(artifact) {
 	return [artifact.required_status === "required" ? "bad" : "warn", why];
 }
 
-export function place(feature) {
-	return feature.branch === null ? feature.project_slug : `${feature.project_slug} @ ${feature.branch}`;
+const called = ({ project_slug: project, branch }) => (branch === null ? project : `${project} @ ${branch}`);
+
+// Checkouts that would be called the same are told apart by the begin of their root's id.
+export function place(row, { features }) {
+	const text = called(row);
+	const twin = features.some((other) => other.root_id !== row.root_id && called(other) === text);
+	return twin ? `${text} (${row.root_id.slice(0, 8)})` : text;
 }

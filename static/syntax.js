@@ -3,84 +3,105 @@
 
 import { h, visibleText } from "./dom.js";
 
-const LINES_A_PIECE = 100;
-const LONGEST_LINE = 4000; // longer ones are broken, so that none costs a second to lay out
-const LONGEST_COLOURED = 512 * 1024;
+const PARTS_A_PIECE = 100;
+const LONGEST_PIECE = 16000; // characters
+const LONGEST_COLOURED = 128 * 1024;
+const MOST_TOKENS = 10000;
+// Longer lines are broken, so that none costs a second to lay out, and have no colours.
+const PART = /.{1,4000}/gsu;
 
-const JSON_TOKEN = /("(?:[^"\\\n]|\\.)*")(\s*:)?|\b(true|false|null)\b|(-?\b\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\b)/g;
-const YAML_KEY = /^(\s*(?:- +)*)("[^"]*"|'[^']*'|[^\s#:"'[\]{},&*!|>%@-][^#:]*?|-(?=\S)[^#:]*?)(\s*:)(?=\s|$)/;
-const YAML_TOKEN = /("(?:[^"\\]|\\.)*"|'(?:[^']|'')*')|(?:(^|\s)(#.*)$)|(?<![\w.-])(true|false|null|yes|no|on|off|~)(?![\w.-])|(?<![\w.:-])(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)(?![\w.:-])|(?<=^|[\s[,{:-])([&*!][\w.!/-]+)/gi;
+// No alternative begins as another one does, and none fails after its first character: the
+// time that a line takes grows with its length, whatever is in it.
+const TOKEN = {
+	json: /"(?:[^"\\]|\\.)*"?|[\w.+-]+/g,
+	yaml: /"(?:[^"\\]|\\.)*"?|'[^']*'?|#.*|[^\s"'#[\]{},][^\s[\]{},]*/g,
+};
+const KEY = /^(\s*(?:- +)*)("[^"]*"|'[^']*'|[^\s#:"'[\]{},&*!|>%@-][^#:]*|-(?=\S)[^#:]*):(?=\s|$)/;
+const COLON = /\s*:/y;
+const WORD = /^(?:true|false|null|yes|no|on|off|~|[&*!][\w.!/-]+)$/i;
+const NUMBER = /^[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?$/i;
+
+let left = 0; // tokens that may still have a colour
 
 export function isHighlighted(kind) {
 	return kind === "json" || kind === "ndjson" || kind === "yaml";
 }
 
-const token = (kind, text) => h(`span.t-${kind}`, document.createTextNode(visibleText(text)));
+const plain = (text) => document.createTextNode(visibleText(text));
 
-function cut(line, pattern, tokens) {
+function token(kind, text) {
+	left -= 1;
+	return left < 0 ? plain(text) : h(`span.t-${kind}`, plain(text));
+}
+
+function isKey(line, end) {
+	COLON.lastIndex = end;
+	return COLON.test(line);
+}
+
+function kindOf(text, line, end) {
+	if (text[0] === '"' || text[0] === "'") return isKey(line, end) ? "key" : "string";
+	if (text[0] === "#") return "comment";
+	if (WORD.test(text)) return "word";
+	return NUMBER.test(text) ? "number" : null;
+}
+
+function coloured(line, pattern) {
 	const out = [];
 	let at = 0;
-	for (const match of line.matchAll(pattern)) {
-		if (match.index > at) out.push(document.createTextNode(visibleText(line.slice(at, match.index))));
-		out.push(...tokens(match));
-		at = match.index + match[0].length;
+	for (const { 0: text, index } of line.matchAll(pattern)) {
+		const end = index + text.length;
+		const kind = left > 0 ? kindOf(text, line, end) : null;
+		if (kind === null) continue;
+		if (index > at) out.push(plain(line.slice(at, index)));
+		out.push(token(kind, text));
+		at = end;
 	}
-	if (at < line.length) out.push(document.createTextNode(visibleText(line.slice(at))));
+	if (at < line.length) out.push(plain(line.slice(at)));
 	return out;
 }
 
-function jsonLine(line) {
-	return cut(line, JSON_TOKEN, ([, string, colon, word, digits]) => {
-		if (string !== undefined) return colon === undefined ? [token("string", string)] : [token("key", string), document.createTextNode(colon)];
-		return [word !== undefined ? token("word", word) : token("number", digits)];
-	});
-}
-
-function yamlRest(line) {
-	return cut(line, YAML_TOKEN, ([all, string, before, comment, word, digits, anchor]) => {
-		if (string !== undefined) return [token("string", string)];
-		if (comment !== undefined) return [document.createTextNode(before), token("comment", comment)];
-		if (word !== undefined) return [token("word", word)];
-		return digits !== undefined ? [token("number", digits)] : [token("word", anchor ?? all)];
-	});
-}
-
 function yamlLine(line) {
-	const key = YAML_KEY.exec(line);
-	if (key === null) return yamlRest(line);
-	const [all, before, word, colon] = key;
-	return [document.createTextNode(before), token("key", word), document.createTextNode(colon), ...yamlRest(line.slice(all.length))];
+	const key = KEY.exec(line);
+	if (key === null) return coloured(line, TOKEN.yaml);
+	const [all, before, word] = key;
+	return [plain(before), token("key", word), plain(":"), coloured(line.slice(all.length), TOKEN.yaml)];
 }
 
-function split(line) {
-	if (line.length <= LONGEST_LINE) return [line];
-	const parts = [];
-	for (let i = 0; i < line.length; i += LONGEST_LINE) parts.push(line.slice(i, i + LONGEST_LINE));
-	return parts;
+// A line, or a part of one that is too long; only the first one has the number.
+function drawPart(text, number, draw) {
+	return h("div.line", h("span.line-number", { "aria-hidden": "true", "data-n": number }), h("span.line-text", draw(text)));
 }
 
 function lay(text, draw) {
 	const lines = text.split("\n");
 	if (lines.at(-1) === "") lines.pop();
 	const box = h("div.lines");
-	for (let first = 0; first < lines.length; first += LINES_A_PIECE) {
-		const piece = h("div.piece");
-		lines.slice(first, first + LINES_A_PIECE).forEach((line, i) => {
-			const content = split(line.replace(/\r$/, "")).map((part) => h("span.part", draw(part)));
-			piece.append(h("div.line", h("span.line-number", { "aria-hidden": "true", "data-n": String(first + i + 1) }), h("span.line-text", content)));
+	let [piece, parts, size, rows] = [null, 0, 0, 0];
+	lines.forEach((whole, n) => {
+		const line = whole.replace(/\r$/, "");
+		const cut = line.match(PART) ?? [""];
+		cut.forEach((part, i) => {
+			if (piece === null || parts === PARTS_A_PIECE || size > LONGEST_PIECE) {
+				piece = h("div.piece");
+				box.append(piece);
+				[parts, size, rows] = [0, 0, 0];
+			}
+			piece.append(drawPart(part, i === 0 ? String(n + 1) : "", cut.length === 1 ? draw : plain));
+			parts += 1;
+			size += part.length;
+			rows += 1 + Math.floor(part.length / 100);
+			// Until it is in sight it has about the height that it will have.
+			piece.style.containIntrinsicSize = `auto ${rows * 1.5}em`;
 		});
-		// Until it is in sight it has the height that it will have at least.
-		piece.style.containIntrinsicSize = `auto ${piece.childElementCount * 1.5}em`;
-		box.append(piece);
-	}
+	});
 	return box;
 }
 
-export function drawRaw(text) {
-	return lay(text, (part) => [document.createTextNode(visibleText(part))]);
-}
+export const drawRaw = (text) => lay(text, plain);
 
 export function highlight(text, kind) {
 	if (text.length > LONGEST_COLOURED) return drawRaw(text);
-	return lay(text, kind === "yaml" ? yamlLine : jsonLine);
+	left = MOST_TOKENS;
+	return lay(text, kind === "yaml" ? yamlLine : (line) => coloured(line, TOKEN.json));
 }

@@ -10,6 +10,8 @@ import { write } from "./fixtures.mjs";
 export async function away(stage, given) {
   await degraded(stage, given);
   await restarts(stage, given);
+  await changesMeanwhile(stage, given);
+  await hangs(stage);
   await ends(stage, given);
   await withoutLogin(stage, given);
 }
@@ -69,6 +71,41 @@ async function restarts(stage, { feature }) {
     await goAndReturn(stage, page, "away");
     await isBack(page, feature);
   }, { hash });
+}
+
+// Each daemon counts from one, so the number alone does not tell that it is another one.
+async function changesMeanwhile(stage, { feature }) {
+  const { id } = await stage.daemon.feature("001-whole");
+  const generation = async () => (await stage.daemon.get(`/api/dossier/overview?feature=${id}&fresh=true`)).body.generation;
+  const hash = `feature=${id}&tab=artifacts&path=spec.md`;
+  await stage.daemon.stop();
+  await stage.daemon.start();
+  await stage.check("what changed while the daemon was away is on the screen", async (page) => {
+    const before = await generation();
+    await goAndReturn(stage, page, "away-changed", () => write(feature, "meanwhile.md", "# Meanwhile\n"));
+    await page.locator(".grid-body .c-path", { hasText: "meanwhile.md" }).waitFor();
+    const after = await generation();
+    await stage.daemon.stop();
+    rmSync(join(feature, "meanwhile.md"));
+    await stage.daemon.start();
+    await page.locator(".grid-body .c-path", { hasText: "meanwhile.md" }).waitFor({ state: "detached" });
+    return `generations ${before} and ${after}`;
+  }, { hash });
+}
+
+async function hangs(stage) {
+  const { id } = await stage.daemon.feature("001-whole");
+  await stage.check("a daemon that hangs is away", async (page) => {
+    await page.locator(".steps").waitFor();
+    stage.daemon.child.kill("SIGSTOP");
+    try {
+      await page.getByRole("alert").getByText("The daemon does not answer.").waitFor({ timeout: 40_000 });
+    } finally {
+      stage.daemon.child.kill("SIGCONT");
+    }
+    await page.getByRole("button", { name: "Try now" }).click();
+    await page.locator("#banner").waitFor({ state: "hidden" });
+  }, { hash: `feature=${id}` });
 }
 
 async function ends(stage, { feature }) {

@@ -7,6 +7,7 @@ import { write } from "./fixtures.mjs";
 
 const COUNT = 20_000;
 const MOST_ROWS = 150;
+const A_PAGE = 200; // of events
 // So much more than it takes that only a page that blocks is slower.
 const SLOW_MS = 3000;
 
@@ -67,4 +68,23 @@ export async function large(stage, directory) {
     await until(async () => (await stage.daemon.get(`/api/dossier/overview?feature=${id}`)).body.artifact_counts.total === COUNT + 1, "the daemon counts it");
     return `after ${took} ms`;
   }, { hash: `feature=${id}&tab=artifacts` });
+  await stage.check("a long log is read from its end, and what comes in is on top", async (page) => {
+    const events = page.locator(".events > li");
+    const newest = async (type) => (await stage.daemon.get(`/api/dossier/events?feature=${id}&order=newest&limit=1${type}`)).body.events[0].event_id;
+    const first = () => events.first().locator("p code").textContent();
+    await events.nth(A_PAGE - 1).waitFor();
+    equal(await first(), await newest(""), "the first event");
+    write(directory, "spec.md", "# Changed\n");
+    await page.locator(".events > li:nth-child(-n + 3)", { hasText: "spec.md" }).waitFor();
+    equal(await first(), await newest(""), "the first event after an edit");
+    const before = await events.count();
+    await page.getByRole("button", { name: "Show older events" }).click();
+    await events.nth(before + A_PAGE - 1).waitFor();
+    const ids = await events.locator("p code").allTextContents();
+    equal(ids.length, new Set(ids).size, "the events that are different ones");
+    equal(ids, [...ids].sort().reverse(), "their order");
+    await page.getByRole("button", { name: "Snapshot" }).click();
+    await until(async () => (await events.count()) < A_PAGE, "snapshots alone are listed");
+    equal(await first(), await newest("&type=snapshot"), "the newest snapshot");
+  }, { hash: `feature=${id}&tab=history` });
 }

@@ -134,7 +134,7 @@ async function baselines(stage, { feature }) {
     equal(await page.locator(".differences li").count(), 2, "the differences that are left");
     await page.getByLabel("Choose all").check();
     await page.getByRole("button", { name: "Accept chosen (2)…" }).click();
-    await page.getByRole("dialog").getByRole("button", { name: "Accept" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Capture baseline" }).click();
     await state(page, "in sync");
   }, { hash: `feature=${id}&tab=drift` });
   await stage.check("the difference to the committed version", async (page) => {

@@ -14,6 +14,7 @@ import { live } from "./live.mjs";
 import { size } from "./size.mjs";
 import { Stage } from "./stage.mjs";
 import { withBrowser } from "./start.mjs";
+import { unusual } from "./unusual.mjs";
 import { views } from "./views.mjs";
 
 // Two lanes at once, each with a project and daemons of its own.
@@ -27,6 +28,8 @@ const lanes = [
   async (play, scratch) => {
     const given = project(scratch, "second");
     await play("second", given.root, [access], given);
+    const strange = project(scratch, "third");
+    await play("third", strange.root, [unusual], strange);
   },
 ];
 
