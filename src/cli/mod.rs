@@ -17,6 +17,7 @@ pub mod select;
 pub mod wire;
 
 mod add;
+mod agree;
 mod artifacts;
 mod baseline;
 mod check;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::args::VerifyArgs;
 use super::error::ErrorKind;
 use super::render::{Line, Page, Tone};
-use super::{CliError, Context, Verdict};
+use super::{CliError, Context, Verdict, agree};
 use crate::dossier::verify::{LogSummary, LogVerifier};
 
 /// The active segment of a log.
@@ -33,6 +33,15 @@ struct Broken {
 }
 
 pub(super) fn run(args: VerifyArgs, context: &mut Context) -> Result<Verdict, CliError> {
+    if let Some(snapshot) = &args.snapshot {
+        return agree::run(snapshot, &args.logs, args.json, context);
+    }
+    if let [snapshot, dir] = args.logs.as_slice()
+        && is_document(snapshot)
+        && dir.is_dir()
+    {
+        return agree::run(snapshot, std::slice::from_ref(dir), args.json, context);
+    }
     let mut outcomes = Vec::new();
     for path in &args.logs {
         for log in logs_at(path)? {
@@ -47,6 +56,11 @@ pub(super) fn run(args: VerifyArgs, context: &mut Context) -> Result<Verdict, Cl
         context.output.page(&page(&outcomes))?;
     }
     Ok(if ok { Verdict::Fine } else { Verdict::Findings })
+}
+
+/// A snapshot is one JSON document; logs are lines of JSON, `.jsonl`.
+fn is_document(path: &Path) -> bool {
+    path.is_file() && path.extension().is_some_and(|extension| extension == "json")
 }
 
 /// The logs at a path: the file itself; the log of a dossier directory, with all its

@@ -94,6 +94,35 @@ impl Differences {
     pub fn is_empty(&self) -> bool {
         self == &Self::default()
     }
+
+    /// What differs between two states, each of contents by shown path.
+    pub fn between(before: &BTreeMap<&str, Digest>, now: &BTreeMap<&str, Digest>) -> Self {
+        let mut out = Self::default();
+        let mut gone: BTreeMap<Digest, Vec<&str>> = BTreeMap::new();
+        for (path, digest) in before {
+            match now.get(path) {
+                None => gone.entry(*digest).or_default().push(path),
+                Some(current) if current != digest => out.changed.push((*path).to_owned()),
+                Some(_) => {}
+            }
+        }
+        for (path, digest) in now {
+            if before.contains_key(path) {
+                continue;
+            }
+            match gone.get_mut(digest).filter(|paths| !paths.is_empty()) {
+                Some(paths) => {
+                    let from = paths.remove(0).to_owned();
+                    out.moved.push(Move { from, to: (*path).to_owned() });
+                }
+                None => out.added.push((*path).to_owned()),
+            }
+        }
+        out.removed = gone.into_values().flatten().map(str::to_owned).collect();
+        out.removed.sort_unstable();
+        out.moved.sort_by(|a, b| a.from.cmp(&b.from));
+        out
+    }
 }
 
 /// The answer to "has it drifted?".
@@ -212,31 +241,7 @@ fn differences(dossier: &Dossier, baseline: &Baseline) -> Differences {
     let shown: Vec<(String, Digest)> =
         dossier.present().map(|(path, digest)| (path.shown().into_owned(), digest)).collect();
     let now: BTreeMap<&str, Digest> = shown.iter().map(|(p, d)| (p.as_str(), *d)).collect();
-
-    let mut out = Differences::default();
-    let mut gone: BTreeMap<Digest, Vec<&str>> = BTreeMap::new();
-    for (path, digest) in &before {
-        match now.get(path) {
-            None => gone.entry(*digest).or_default().push(path),
-            Some(current) if current != digest => out.changed.push((*path).to_owned()),
-            Some(_) => {}
-        }
-    }
-    for (path, digest) in &now {
-        if before.contains_key(path) {
-            continue;
-        }
-        match gone.get_mut(digest).filter(|paths| !paths.is_empty()) {
-            Some(paths) => {
-                out.moved.push(Move { from: paths.remove(0).to_owned(), to: (*path).to_owned() });
-            }
-            None => out.added.push((*path).to_owned()),
-        }
-    }
-    out.removed = gone.into_values().flatten().map(str::to_owned).collect();
-    out.removed.sort_unstable();
-    out.moved.sort_by(|a, b| a.from.cmp(&b.from));
-    out
+    Differences::between(&before, &now)
 }
 
 /// The severity of a difference that exists.

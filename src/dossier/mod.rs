@@ -4,6 +4,7 @@
 //! Nothing here reads a clock, a disk or an environment: what is needed comes in as an
 //! argument. `tests/architecture.rs` keeps it so.
 
+pub mod agreement;
 mod anomalies;
 pub mod anomaly;
 pub mod artifact;

@@ -369,3 +369,48 @@ fn verify_names_the_line_that_breaks() {
     place.run(&["verify", "nowhere"]).fails(2, &["cannot read nowhere"]);
     place.run(&["verify", "home"]).fails(2, &["home", "no event log"]);
 }
+
+#[test]
+fn a_snapshot_agrees_with_the_directory_that_it_was_made_of_and_names_what_differs_else() {
+    let place = sample();
+    let dir = "project/kitty-specs/001-preorder-pickup";
+    let snapshot = place.run(&["scan", dir, "--json"]).fine();
+    write(&place.path().join("s.json"), &snapshot);
+    let agree = |place: &Place| place.run(&["verify", "--json", "--snapshot", "s.json", dir]);
+    assert_eq!(agree(&place).json()["result"], "parity");
+    assert!(place.run(&["verify", "s.json", dir]).fine().contains("parity"));
+
+    write(&place.path().join(dir).join("plan.md"), "# other\n");
+    write(&place.path().join(dir).join("new.md"), "# new\n");
+    fs::remove_file(place.path().join(dir).join("tasks.md")).expect("removed");
+    let differing = agree(&place);
+    assert_eq!(differing.code, 1, "{differing:?}");
+    let told = differing.json();
+    assert_eq!(told["result"], "divergence");
+    for (kind, path) in [("changed", "plan.md"), ("added", "new.md"), ("removed", "tasks.md")] {
+        assert_eq!(told[kind], serde_json::json!([path]), "{told}");
+    }
+
+    let forged = snapshot.replacen("\"content_hash_sha256\":\"", "\"content_hash_sha256\":\"0", 1);
+    for (text, word) in [(forged.as_str(), "cannot be compared"), ("[]", "cannot be compared")] {
+        write(&place.path().join("s.json"), text);
+        agree(&place).fails(2, &[word]);
+    }
+    place.run(&["verify", "--snapshot", "none.json", dir]).fails(2, &["none.json"]);
+    write(&place.path().join("s.json"), &snapshot);
+    place.run(&["verify", "--snapshot", "s.json", "project"]).fails(64, &["feature directory"]);
+}
+
+#[test]
+fn what_could_not_be_read_is_never_parity() {
+    let place = sample();
+    let dir = "project/kitty-specs/001-preorder-pickup";
+    std::os::unix::fs::symlink("/etc/passwd", place.path().join(dir).join("link.md"))
+        .expect("made");
+    let snapshot = place.run(&["scan", dir, "--json"]).fine();
+    write(&place.path().join("s.json"), snapshot);
+    let told = place.run(&["verify", "--json", "--snapshot", "s.json", dir]);
+    assert_eq!(told.code, 2, "{told:?}");
+    assert_eq!(told.json()["result"], "error");
+    assert_eq!(told.json()["unknown"][0]["path"], "link.md");
+}

@@ -172,12 +172,20 @@ pub struct CheckArgs {
 Examples:
   dossierd verify .kittify/dossiers/012-checkout/events.jsonl
   dossierd verify .kittify/dossiers             every feature's log below it
+  dossierd verify --snapshot exported.json kitty-specs/012-checkout
 
-Exits 0 if every log is sound, 1 if one is not, 2 if one could not be read.")]
+With --snapshot (or a .json file before a directory) it says whether a snapshot (of `export` or `scan --json`) and a feature directory
+agree, and names the paths that differ. The directory is scanned; no daemon is needed.
+
+Exits 0 if every log is sound or snapshot and directory agree, 1 if not, 2 if something could not
+be read or compared.")]
 pub struct VerifyArgs {
-    /// Event logs, or directories that hold them
+    /// Event logs, or directories that hold them; with --snapshot the feature directory
     #[arg(value_name = "LOG|DIR", required = true)]
     pub logs: Vec<PathBuf>,
+    /// Compare this snapshot with a feature directory
+    #[arg(long, value_name = "FILE")]
+    pub snapshot: Option<PathBuf>,
     /// Print one JSON document instead of text
     #[arg(long)]
     pub json: bool,
