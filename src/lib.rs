@@ -24,5 +24,6 @@ pub mod server;
 pub mod store;
 // One feature from disk to judgement: scan, assemble, find the baseline, compare.
 pub mod survey;
+pub mod sync;
 // File-system events as hints: back-end, dirty set, settling, cookies.
 pub mod watch;

@@ -69,7 +69,7 @@ function drawDelivery(sync) {
 	if (!sync.configured) return [h("p", mark("quiet", "Nothing is delivered to a back end.")), h("p.quiet", "None is configured; all events stay in the logs of their features.")];
 	const age = sync.oldest_pending_age_seconds;
 	return [
-		h("p", sync.paused ? mark("warn", "Paused.") : sync.pending === 0 ? mark("good", "Everything is delivered.") : mark("info", `${plural(sync.pending, "event")} wait.`)),
+		h("p", sync.paused ? mark("warn", "Paused; dossierd sync resume goes on.") : sync.pending === 0 ? mark("good", "Everything is delivered.") : mark("info", `${plural(sync.pending, "event")} wait.`)),
 		facts([
 			["Pending", number(sync.pending)],
 			["Oldest", age !== null && `waits for ${span(age)}`],
@@ -77,8 +77,17 @@ function drawDelivery(sync) {
 			["Duplicate", number(sync.duplicate)],
 			["Rejected", sync.rejected > 0 ? mark("bad", number(sync.rejected)) : "none"],
 		]),
-		sync.sinks.map((sink) => facts(Object.entries(sink).map(([key, value]) => [key.replaceAll("_", " "), name(typeof value === "object" ? JSON.stringify(value) : value)]))),
+		sync.sinks.map(drawSink),
 	];
+}
+
+function drawSink({ name: sink, target, state, reason, fault }) {
+	const kind = { idle: "good", sending: "info" }[state] ?? "warn";
+	return facts([
+		["Sink", name(`${sink}, ${target}`)],
+		["State", mark(kind, state, reason && `: ${reason}`)],
+		["Fault", fault && mark("bad", fault)],
+	]);
 }
 
 function drawDaemon(status) {

@@ -16,12 +16,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["dossier", "platform"]),
     ("survey", &["dossier", "index", "project", "store", "watch"]),
     ("daemon", &["dossier", "index", "platform", "project", "store", "survey", "watch"]),
+    ("sync", &["daemon", "dossier", "store"]),
     ("api", &["daemon", "dossier"]),
     ("server", &["api"]),
-    ("host", &["api", "daemon", "dossier", "index", "project", "server", "store", "survey"]),
+    (
+        "host",
+        &["api", "daemon", "dossier", "index", "project", "server", "store", "survey", "sync"],
+    ),
     (
         "cli",
-        &["api", "daemon", "dossier", "host", "index", "platform", "project", "store", "survey"],
+        &[
+            "api", "daemon", "dossier", "host", "index", "platform", "project", "store", "survey",
+            "sync",
+        ],
     ),
 ];
 

@@ -10,6 +10,7 @@
 //! its bytes.
 
 pub mod code;
+pub mod delivery;
 pub mod http;
 pub mod ports;
 pub mod problem;

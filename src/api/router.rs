@@ -12,7 +12,7 @@ use super::problem::Problem;
 use super::query::decode_percent;
 use super::resource::{
     artifact, artifacts, baseline, diff, drift, events, export, features, health, history, login,
-    metrics, overview, page, sync,
+    metrics, overview, page, schemas, sync,
 };
 use super::service::Api;
 
@@ -93,14 +93,18 @@ pub static ROUTES: &[Route] = routes! {
     POST "/api/features/{id}/rescan" Token [] features::rescan;
     PUT "/api/features/{id}/step" Token [] features::set_step;
     GET "/api/sync/status" Token ["fresh"] sync::status;
-    POST "/api/sync/pause" Token [] sync::refuse;
-    POST "/api/sync/resume" Token [] sync::refuse;
-    POST "/api/sync/flush" Token [] sync::refuse;
+    POST "/api/sync/pause" Token [] sync::pause;
+    POST "/api/sync/resume" Token [] sync::resume;
+    POST "/api/sync/flush" Token [] sync::flush;
+    GET "/api/sync/dead-letters" Token ["after" "limit" "fresh"] sync::dead_letters;
+    POST "/api/sync/retry" Token [] sync::retry;
     POST "/api/session/code" Local [] login::issue_code;
     POST "/api/session" Public [] login::redeem_code;
     GET "/api/token" Local ["fresh"] login::token;
     GET "/api/status" Token ["fresh"] health::status;
     GET "/api/openapi.json" Token ["fresh"] page::openapi;
+    GET "/api/schemas" Token ["fresh"] schemas::list;
+    GET "/api/schemas/{name}" Token ["fresh"] schemas::get;
     GET "/metrics" Token ["fresh"] metrics::get;
     GET "/healthz" Public [] health::healthz;
     GET "/readyz" Public [] health::readyz;

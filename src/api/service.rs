@@ -12,6 +12,7 @@ use http::{HeaderValue, Method, header};
 use super::blocking::Blocking;
 use super::call::Call;
 use super::code::{Code, quoted};
+use super::delivery::Delivery;
 use super::etag;
 use super::http::{Answer, Peer, Request, Response, Service};
 use super::json_body;
@@ -50,6 +51,8 @@ pub struct ApiConfig {
     pub text: Arc<dyn ArtifactText>,
     /// Reads event logs.
     pub logs: Arc<dyn EventLogs>,
+    /// Delivers events.
+    pub delivery: Arc<dyn Delivery>,
     /// Keeps logged-in pages.
     pub sessions: Arc<dyn SessionStore>,
     /// The time of day.
@@ -71,6 +74,7 @@ pub struct Api {
     pub(super) started_at: Timestamp,
     pub(super) text: Arc<dyn ArtifactText>,
     pub(super) logs: Arc<dyn EventLogs>,
+    pub(super) delivery: Arc<dyn Delivery>,
     pub(super) clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     pub(super) heartbeat: Duration,
     pub(super) places: Vec<(PathBuf, &'static str)>,
@@ -95,6 +99,7 @@ impl Api {
             started_at: config.started_at,
             text: config.text,
             logs: config.logs,
+            delivery: config.delivery,
             clock: config.clock,
             heartbeat: config.heartbeat,
             places: config.places,

@@ -27,6 +27,7 @@ mod drift;
 mod events;
 mod explain;
 mod export;
+mod fleet;
 mod follow;
 mod list;
 mod man;
@@ -106,6 +107,7 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Verdict, CliError
         Command::Reindex(args) => reindex::run(args, context),
         Command::Step(args) => step::run(args, context),
         Command::Sync(args) => sync::run(args, context),
+        Command::Fleet(args) => fleet::run(args, context),
         Command::Open(args) => open::run(args, context),
         Command::Token(args) => token::run(args, context),
         Command::Doctor(args) => doctor::run(args, context),

@@ -1,6 +1,8 @@
 //! The daemon's configuration file, `config.yaml`. Missing means defaults; unknown keys are
 //! errors that name their line.
 
+mod sync;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
@@ -10,6 +12,10 @@ use serde_yaml::{MessageFormatter as _, UserMessageFormatter};
 use crate::dossier::yaml::printable;
 use crate::store::{StoreError, document};
 use crate::watch::BackendChoice;
+
+pub use self::sync::{BatchSize, Format, HttpUrl, Sync, TimeoutSeconds, Webhook};
+#[cfg(feature = "nats")]
+pub use self::sync::{Nats, NatsUrl};
 
 /// More than any configuration needs.
 const SIZE_LIMIT: u64 = 64 * 1024;
@@ -50,6 +56,8 @@ pub struct Config {
     pub log: Option<String>,
     /// How files are watched.
     pub watch: Watch,
+    /// Where events are delivered to.
+    pub sync: Sync,
 }
 
 /// Why there is no configuration.
@@ -91,7 +99,9 @@ impl Config {
         let invalid =
             |message: String| ConfigError::Invalid { path: path.display().to_string(), message };
         let text = String::from_utf8(bytes).map_err(|error| invalid(error.to_string()))?;
-        Self::parse(&text).map(Some).map_err(invalid)
+        let mut config = Self::parse(&text).map_err(invalid)?;
+        config.sync.files_from(path.parent().unwrap_or(Path::new("")));
+        Ok(Some(config))
     }
 
     /// Parses the text of a configuration file.

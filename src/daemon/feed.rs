@@ -7,13 +7,16 @@
 //!
 //! Invariant: however many follow, an event is in memory once.
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use super::changed_logs::ChangedLogs;
 use crate::dossier::event::EventType;
+use crate::store::Position;
 
 /// Events that a follower may be behind when more come; else it is cut off.
 pub const FOLLOWER_QUEUE: usize = 256;
@@ -85,6 +88,10 @@ struct Follower {
 #[derive(Debug, Default)]
 pub struct Feed {
     followers: Mutex<Vec<Follower>>,
+    /// Those who read the logs themselves.
+    readers: Mutex<Vec<Weak<ChangedLogs>>>,
+    /// By feature, up to where its log is durable.
+    durable: Mutex<BTreeMap<String, Position>>,
 }
 
 impl Feed {
@@ -97,8 +104,39 @@ impl Feed {
         receiver
     }
 
+    /// Which logs grow from now on, for as long as the answer is held.
+    pub fn changed_logs(&self) -> Arc<ChangedLogs> {
+        let changed = Arc::new(ChangedLogs::default());
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        readers.push(Arc::downgrade(&changed));
+        changed
+    }
+
+    /// A log is durable up to here; what comes behind it may still be taken back.
+    pub(super) fn set_durable(&self, feature: &str, end: Position) {
+        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        durable.insert(feature.to_owned(), end);
+    }
+
+    /// The log of a feature was opened: those who read logs may want what it has already.
+    pub(super) fn opened(&self, feature: &str, end: Position) {
+        self.set_durable(feature, end);
+        self.tell_readers(std::iter::once(feature));
+    }
+
+    /// Up to where the log of a feature is durable; `None` if nobody writes it.
+    pub fn durable_end(&self, feature: &str) -> Option<Position> {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner).get(feature).copied()
+    }
+
+    /// Nobody writes the log of this feature any more.
+    pub(super) fn forget(&self, feature: &str) {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner).remove(feature);
+    }
+
     /// Gives events to every follower that wants them, in order, without waiting.
     pub fn publish(&self, events: &[LoggedEvent]) {
+        self.tell_readers(events.iter().map(|event| event.feature.as_str()));
         let mut followers = self.lock();
         if followers.is_empty() {
             return;
@@ -106,6 +144,15 @@ impl Feed {
         let share = |event: &LoggedEvent| Arc::new(SharedEvent::new(event.clone()));
         let events: Vec<_> = events.iter().map(share).collect();
         followers.retain_mut(|follower| follower.give(&events));
+    }
+
+    fn tell_readers<'a>(&self, features: impl Iterator<Item = &'a str> + Clone) {
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        readers.retain(|reader| {
+            let Some(reader) = reader.upgrade() else { return false };
+            reader.note(features.clone());
+            true
+        });
     }
 
     /// How many follow.
@@ -120,7 +167,7 @@ impl Feed {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Follower>> {
         // A panic while the list is held leaves a list that is still whole.
-        self.followers.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.followers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

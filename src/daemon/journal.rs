@@ -134,6 +134,9 @@ impl Journal {
                     self.ids.observe(&id);
                 }
                 self.clock.observe(last_clock);
+                if let Some(end) = log.end() {
+                    self.feed.opened(&feature, end);
+                }
                 let line = self.lines.entry(feature).or_default();
                 line.log = Some(log);
                 line.opening = opening;
@@ -190,6 +193,7 @@ impl Journal {
             self.rotation_asked.remove(&feature);
             let Line { log, tickets, .. } = line;
             drop(log);
+            self.feed.forget(&feature);
             if !tickets.is_empty() {
                 let message = "the feature is gone before its log could be written".to_owned();
                 (self.report)(Report::Failing { feature: feature.clone(), tickets, message });
@@ -304,6 +308,9 @@ impl Journal {
     fn sync(&self, log: &EventLog, unsynced: &mut Vec<LoggedEvent>) -> Result<(), StoreError> {
         if !unsynced.is_empty() {
             log.sync()?;
+            if let (Some(end), Some(event)) = (log.end(), unsynced.first()) {
+                self.feed.set_durable(&event.feature, end);
+            }
             self.feed.publish(unsynced);
             unsynced.clear();
         }

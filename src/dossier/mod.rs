@@ -25,6 +25,7 @@ pub mod event;
 pub mod extract;
 pub mod facts;
 pub mod file;
+pub mod fleet;
 pub mod frontmatter;
 pub mod key;
 pub mod ledger;

@@ -3,6 +3,7 @@
 //! Order of starting: daemon (locks, watches, first scans), token, listeners. Order of
 //! ending: listeners first, so that nobody asks what is no longer there.
 
+mod delivery;
 mod ports;
 mod running;
 mod sessions;

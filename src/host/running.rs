@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::delivery::Couriers;
 use super::ports::{Artifacts, Counts, Logs};
 use super::sessions::SessionFile;
 use crate::api::service::HEARTBEAT;
@@ -18,6 +19,7 @@ use crate::server::{
 };
 use crate::store::{Home, StoreError, secret};
 use crate::survey::now;
+use crate::sync::CourierError;
 
 /// How long requests that are under way may take when the host stops.
 const SHUTDOWN: Duration = Duration::from_secs(5);
@@ -54,6 +56,9 @@ pub enum HostError {
     /// The system gives no randomness.
     #[error("no token can be made")]
     Random(#[source] crate::api::token::RandomError),
+    /// Delivery cannot start.
+    #[error(transparent)]
+    Delivery(#[from] CourierError),
     /// The system gives no threads.
     #[error("the listeners cannot be started")]
     Runtime(#[source] std::io::Error),
@@ -79,6 +84,7 @@ pub struct Host {
     daemon: Daemon,
     server: RunningServer,
     api: Arc<Api>,
+    couriers: Arc<Couriers>,
     runtime: tokio::runtime::Runtime,
     warnings: Vec<String>,
     token_file: PathBuf,
@@ -98,10 +104,10 @@ impl Host {
         let daemon = wait_until_ready(daemon)?;
         let token_file = home.token_file();
         match Listening::start(&daemon, home, config, file) {
-            Ok(Listening { server, api, runtime }) => {
+            Ok(Listening { server, api, couriers, runtime }) => {
                 let mut warnings = daemon.warnings().to_vec();
                 warnings.extend(server.warnings.iter().map(ToString::to_string));
-                Ok(Self { daemon, server, api, runtime, warnings, token_file })
+                Ok(Self { daemon, server, api, couriers, runtime, warnings, token_file })
             }
             Err(error) => {
                 daemon.stop();
@@ -147,12 +153,14 @@ impl Host {
     pub fn run_until(&mut self, stop: impl Future<Output = ()>) -> bool {
         let ended = self.daemon.ended().clone();
         let loop_ended = self.runtime.spawn_blocking(move || ended.recv().is_err());
+        let courier_ended = self.couriers.failed();
         let server = &mut self.server;
         let asked = self.runtime.block_on(async {
             tokio::select! {
                 () = stop => true,
                 () = server.failed() => false,
                 _ = loop_ended => false,
+                () = courier_ended => false,
             }
         });
         if !asked {
@@ -161,10 +169,11 @@ impl Host {
         asked
     }
 
-    /// Stops: listeners, then the loop with its files.
+    /// Stops: listeners, then delivery, then the loop with its files.
     pub fn stop(self) -> Ending {
-        let Self { daemon, server, runtime, token_file, .. } = self;
+        let Self { daemon, server, couriers, runtime, token_file, .. } = self;
         runtime.block_on(server.shutdown(SHUTDOWN));
+        couriers.stop();
         let ending = daemon.stop();
         // A token that opens nothing any more helps nobody; the next start makes another.
         let _ = secret::remove_secret(&token_file);
@@ -177,6 +186,7 @@ impl Host {
 struct Listening {
     server: RunningServer,
     api: Arc<Api>,
+    couriers: Arc<Couriers>,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -197,6 +207,7 @@ impl Listening {
             .thread_name("server")
             .build()
             .map_err(HostError::Runtime)?;
+        let couriers = Arc::new(Couriers::start(&file.sync, daemon.handle(), home)?);
         let socket = config.socket.unwrap_or_else(|| home.socket());
         let api = Arc::new(Api::new(ApiConfig {
             handle: daemon.handle().clone(),
@@ -207,6 +218,7 @@ impl Listening {
             started_at: now(),
             text: Arc::new(Artifacts),
             logs: Arc::new(Logs::default()),
+            delivery: couriers.port(),
             sessions: Arc::new(SessionFile(home.sessions_file())),
             clock: Arc::new(now),
             heartbeat: HEARTBEAT,
@@ -232,7 +244,7 @@ impl Listening {
         let server = Server::start(server_config, api.clone(), runtime.handle())?;
         api.set_http(server.http_addr);
         api.set_transport_counts(Arc::new(Counts(counters)));
-        Ok(Self { server, api, runtime })
+        Ok(Self { server, api, couriers, runtime })
     }
 }
 

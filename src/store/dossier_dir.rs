@@ -79,6 +79,20 @@ impl DossierDir {
         Some(Self { place, creates: false })
     }
 
+    /// All places that exist already: one may have been left for the other.
+    pub fn all_existing(
+        project_root: &Path,
+        slug: &OsStr,
+        project_id: &str,
+        home: &Home,
+    ) -> Vec<Self> {
+        let inside = Some(Place::in_project(project_root, slug));
+        let inside = inside.filter(|_| place::is_safe_name(slug));
+        let places = inside.into_iter().chain([fallback(project_id, slug, home)]);
+        let existing = places.filter(|place| place.open_existing().is_ok());
+        existing.map(|place| Self { place, creates: false }).collect()
+    }
+
     /// The names of features of a project that have a log with something in it, whether or
     /// not they still have a directory. What cannot be listed has none.
     pub fn logged(project_root: &Path, home: &Home) -> Vec<OsString> {

@@ -210,6 +210,14 @@ impl Home {
         self.state.join("delivery")
     }
 
+    /// The directory of one sink, made if it is missing.
+    pub fn sink_dir(&self, sink: &str) -> Result<PathBuf, HomeError> {
+        let path = self.delivery_dir().join(sink);
+        let (dir, _) = own_dir(&path)?;
+        atomic::remove_leftovers(&dir)?;
+        Ok(path)
+    }
+
     /// Dossiers of projects that cannot hold them.
     pub fn fallback_dossiers_dir(&self) -> PathBuf {
         self.state.join("dossiers")

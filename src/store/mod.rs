@@ -14,6 +14,7 @@ pub mod error;
 pub mod event_log;
 pub mod home;
 pub mod identity;
+pub mod line_file;
 pub mod lock;
 pub mod mission_overrides;
 pub mod place;
@@ -25,10 +26,11 @@ pub use dossier_dir::{DossierDir, project_id};
 pub use error::StoreError;
 pub use event_log::{
     Appended, EventLog, LineBody, LogEvent, LogLine, LogReader, Position, Recovery, Segment,
-    segments,
+    remove_segments_before, segments,
 };
 pub use home::{Home, HomeError};
 pub use identity::{IdentityFile, ProjectIdentity};
+pub use line_file::LineFile;
 pub use lock::{InstanceLock, LockError};
 pub use mission_overrides::{MissionOverridesFile, Overrides};
 pub use place::FallbackReason;

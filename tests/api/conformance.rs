@@ -13,7 +13,7 @@ use crate::kit::{Answered, Plan, World, local, request};
 use crate::routes::happy;
 use crate::versions::{committed, run_of_a_drift};
 
-async fn description(world: &World) -> Value {
+pub(crate) async fn description(world: &World) -> Value {
     world.get("/api/openapi.json").await.ok()
 }
 
@@ -97,6 +97,7 @@ fn check(api: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), Str
     let kind = match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
         Value::Number(_) => "integer",
         Value::String(_) => "string",
         Value::Array(_) => "array",
@@ -104,8 +105,8 @@ fn check(api: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), Str
     };
     let is_allowed = match &schema["type"] {
         Value::Null => true,
-        Value::Array(kinds) => kinds.iter().any(|k| k == kind),
-        only => only == kind,
+        Value::Array(kinds) => kinds.iter().any(|k| fits(k, kind)),
+        only => fits(only, kind),
     };
     if !is_allowed {
         return fail("has another type than");
@@ -129,7 +130,18 @@ fn check(api: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), Str
     Ok(())
 }
 
-fn conforms(api: &Value, template: &str, method: &Method, target: &str, answer: &Answered) {
+/// Is a value of this kind of the wanted type? An integer is a number too.
+fn fits(wanted: &Value, kind: &str) -> bool {
+    wanted == kind || (wanted == "number" && kind == "integer")
+}
+
+pub(crate) fn conforms(
+    api: &Value,
+    template: &str,
+    method: &Method,
+    target: &str,
+    answer: &Answered,
+) {
     let operation = &api["paths"][template][method.as_str().to_lowercase()];
     let responses = &operation["responses"];
     let status = answer.status.as_u16().to_string();

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use dossierd::api::delivery::Delivery;
 use dossierd::api::http::{Body, Peer, Request, Response, Service};
 use dossierd::api::ports::{
     ArtifactText, CommittedText, EventLogs, LogFault, LogPage, SessionStore, Text, TextFault,
@@ -35,6 +36,8 @@ use dossierd::dossier::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::Value;
+
+use crate::fake_delivery::FakeDelivery;
 
 /// All absolute paths of the world begin so.
 pub(crate) const SECRET_PLACE: &str = "/home/ann secret";
@@ -359,6 +362,7 @@ pub(crate) struct World {
     pub(crate) feed: Arc<Feed>,
     pub(crate) logs: Arc<FakeLogs>,
     pub(crate) text: Arc<FakeText>,
+    pub(crate) delivery: Arc<FakeDelivery>,
     pub(crate) refusals: Refusals,
     /// What a fresh read finds: published before the loop answers.
     pub(crate) upcoming: Arc<Mutex<Option<View>>>,
@@ -406,6 +410,7 @@ impl World {
         let feed = Arc::new(Feed::default());
         let token = Token::generate().expect("random");
         let (text, logs) = (Arc::new(FakeText::default()), Arc::new(FakeLogs::default()));
+        let delivery = Arc::new(FakeDelivery::default());
         let api = Api::new(ApiConfig {
             handle: DaemonHandle::new(Arc::clone(&views), commands, Arc::clone(&feed)),
             token: token.clone(),
@@ -415,6 +420,7 @@ impl World {
             started_at: time(1),
             text: Arc::clone(&text) as Arc<dyn ArtifactText>,
             logs: Arc::clone(&logs) as Arc<dyn EventLogs>,
+            delivery: Arc::clone(&delivery) as Arc<dyn Delivery>,
             sessions: Arc::new(NoSessions),
             clock: Arc::new(|| time(1000)),
             heartbeat,
@@ -427,6 +433,7 @@ impl World {
             feed,
             logs,
             text,
+            delivery,
             refusals: Refusals::default(),
             upcoming: Arc::default(),
             asked: Arc::default(),

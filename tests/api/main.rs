@@ -1,12 +1,15 @@
 //! The API without a network: real dossiers, a loop that is a closure, disks that are maps.
 
 mod conformance;
+mod delivery;
+mod fake_delivery;
 mod kit;
 mod line_transport;
 mod login;
 mod privacy;
 mod reads;
 mod routes;
+mod schemas;
 mod stream;
 mod text;
 mod versions;

@@ -8,6 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 
+use dossierd::api::delivery::NoDelivery;
 use dossierd::api::http::{Body, Peer, Request, Service};
 use dossierd::api::ports::{
     ArtifactText, CommittedText, EventLogs, LogFault, LogPage, SessionStore, Text, TextFault,
@@ -116,6 +117,7 @@ fn api_of(bench: &Bench) -> Api {
         started_at: dossierd::survey::now(),
         text: Arc::new(NoDisk),
         logs: Arc::new(NoDisk),
+        delivery: Arc::new(NoDelivery),
         sessions: Arc::new(NoDisk),
         clock: Arc::new(dossierd::survey::now),
         heartbeat: HEARTBEAT,

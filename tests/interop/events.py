@@ -23,8 +23,9 @@ from spec_kitty_events.models import Event
 
 import disk
 import rebuild
+import schemas
 import subject
-from instance import Instance, wait_until
+from instance import Instance, Refused, wait_until
 from report import Report
 
 JUDGE = ("spec-kitty-events", "11.0.0")
@@ -494,6 +495,86 @@ def verify_problems(run, count):
     return problems
 
 
+def check_schemas(report, run, scratch):
+    """What was written is as the schemas have it, which the daemon serves."""
+    served = schemas.Schemas(run.instance)
+    # A project that says nothing of itself.
+    bare, slug = scratch / "bare", "999-bare"
+    shutil.copytree(min(subject.features(subject.SAMPLE).values()), bare / "kitty-specs" / slug)
+    run.instance.run("add", bare)
+    run.instance.run("baseline", "capture", slug, "--note", "as agreed")
+    override = run.project / ".kittify" / "missions" / "software-dev"
+    shutil.copytree(subject.REPOSITORY / "missions" / "software-dev", override)
+    run.settled()
+    run.instance.restart()
+    for each in (*run.slugs(), slug):
+        run.instance.fresh_overview(each)
+    samples = schemas.check_files(report, served, run.project, run.instance.home, [
+        *PAYLOADS, "snapshot", "baseline", "registry", "clock", "project-identity", "mission-overrides",
+    ])
+    one = json.loads(run.instance.run("scan", run.specs / run.slugs()[0], "--json"))
+    every = json.loads(run.instance.run("scan", run.project, "--json"))
+    exported = run.instance.get("/api/dossier/snapshots/export", feature=slug)
+    printed = served.problems("snapshot", "scan", one) + served.problems("project-scan", "scan", every)
+    report.check("schemas: what scan prints, and the export", printed + served.problems("snapshot", "export", exported))
+    for name, document in samples.items():
+        kind = "event" if name in PAYLOADS else name
+        schemas.check_broken(report, served, kind, document, name)
+    check_definitions(report, run, served, scratch)
+    check_configurations(report, run, served, scratch)
+
+
+def check_definitions(report, run, served, scratch):
+    """Mission overrides: the schemas refuse nothing that the program takes, and take nothing
+    that it refuses, but for what is about names of steps."""
+    project = scratch / "probe"
+    feature, override = project / "kitty-specs" / "001-probe", project / ".kittify" / "missions" / "probe"
+    feature.mkdir(parents=True)
+    override.mkdir(parents=True)
+    (feature / "meta.json").write_text('{"mission_type": "probe"}')
+    files = {"mission": override / "mission.yaml", "manifest": override / "expected-artifacts.yaml"}
+
+    def taken():
+        [snapshot] = json.loads(run.instance.run("scan", project, "--json"))["features"]
+        return all(anomaly["code"] != "invalid-mission-override" for anomaly in snapshot["anomalies"])
+
+    # JSON is YAML, so one text serves both.
+    good = {"mission": schemas.MISSION, "manifest": schemas.MANIFEST}
+    for name, file in files.items():
+        file.write_text(json.dumps(good[name]))
+    valid = [problem for name, document in good.items() for problem in served.problems(name, "the good one", document)]
+    report.check("schemas: mission and manifest that the program takes", valid + ([] if taken() else ["it does not"]))
+    for name, file in files.items():
+        differ, verdicts = [], []
+        for what, document in schemas.broken(good[name]):
+            file.write_text(json.dumps(document))
+            verdicts.append((served.accepts(name, document), taken()))
+            if verdicts[-1][0] != verdicts[-1][1] and not schemas.about_steps(name, what):
+                differ.append(f"{what}: (schema, program) {verdicts[-1]}")
+        file.write_text(json.dumps(good[name]))
+        refused = sum(not any(verdict) for verdict in verdicts)
+        differ += [] if 10 <= refused < len(verdicts) else [f"{refused} of {len(verdicts)} refused"]
+        report.check(f"schemas: {len(verdicts)} changes of a {name}, {refused} refused by schema and program", differ)
+
+
+def check_configurations(report, run, served, scratch):
+    """The schema takes and refuses the same configurations as the program does."""
+    file = scratch / "config.yaml"
+    wrong = []
+    for fine, configuration in schemas.CONFIGURATIONS:
+        file.write_text(json.dumps(configuration))
+        with Instance(run.instance.binary, scratch / "configured") as instance:
+            try:
+                instance.start("--config", file)
+                taken = instance.stop() == 0
+            except Refused:
+                taken = False
+        verdict = (served.accepts("config", configuration), taken)
+        if verdict != (fine, fine):
+            wrong.append(f"{configuration}: (schema, program) {verdict}")
+    report.check(f"schemas: {len(schemas.CONFIGURATIONS)} configurations, as the program has them", wrong)
+
+
 def main():
     options = subject.arguments(__doc__)
     report = Report()
@@ -510,6 +591,7 @@ def main():
             run = VariedRun(instance, project)
             check_run(report, run)
             check_logs(report, run, scratch)
+            check_schemas(report, run, scratch)
             report.equal("run: ends well", instance.stop(), 0)
     report.end()
 

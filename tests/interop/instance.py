@@ -75,11 +75,11 @@ class Instance:
             self.process.kill()
             self.process.wait()
 
-    def start(self):
+    def start(self, *options):
         """Starts it, and returns when it says that it is ready."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [self.binary, "run", "--listen", "127.0.0.1:0", "--json"],
+                [self.binary, "run", "--listen", "127.0.0.1:0", "--json", *map(str, options)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,

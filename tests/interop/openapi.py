@@ -77,7 +77,7 @@ def tcp(instance, path, token, query):
 
 def filled(path, key):
     """A path with its variables filled in."""
-    return path.replace("{artifact_key}", urllib.parse.quote(key)).replace("{file}", "app.js")
+    return path.replace("{artifact_key}", urllib.parse.quote(key)).replace("{file}", "app.js").replace("{name}", "event")
 
 
 def needed(operation, slug, key):

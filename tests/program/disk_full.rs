@@ -7,10 +7,10 @@ use std::process::Command;
 use crate::kit::{Place, is_root, wait_until, write};
 
 /// A small file system of its own; unmounted when dropped.
-struct SmallDisk(PathBuf);
+pub(crate) struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    fn mount(at: &Path) -> Option<Self> {
+    pub(crate) fn mount(at: &Path) -> Option<Self> {
         fs::create_dir_all(at).expect("made");
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=512k", "tmpfs"])
@@ -24,7 +24,7 @@ impl SmallDisk {
     }
 
     /// Takes all the room that is left.
-    fn fill(&self) -> PathBuf {
+    pub(crate) fn fill(&self) -> PathBuf {
         use std::io::Write;
         let path = self.0.join("filler");
         let mut file = fs::File::create(&path).expect("made");

@@ -5,7 +5,13 @@ mod access;
 #[cfg(target_os = "linux")]
 mod agreement;
 #[cfg(unix)]
+mod backend;
+#[cfg(unix)]
 mod commands;
+#[cfg(unix)]
+mod delivery;
+#[cfg(unix)]
+mod delivery_faults;
 #[cfg(unix)]
 mod disk_full;
 #[cfg(unix)]

@@ -11,6 +11,7 @@ use http::StatusCode;
 
 use super::standing::Standing;
 use crate::api::call::Call;
+use crate::api::delivery::SinkReport;
 use crate::api::http::Response;
 use crate::api::privacy::Privacy;
 use crate::api::problem::Problem;
@@ -38,6 +39,7 @@ pub(in crate::api) async fn get(api: &Api, call: &Call) -> Result<Response, Prob
         "Streams that follow events.",
         api.handle.feed().followers() as f64,
     );
+    delivery(&mut out, api);
     features(&mut out, &view);
     requests(&mut out, &api.counts);
     transport(&mut out, api);
@@ -83,6 +85,32 @@ fn index(out: &mut Exposition, view: &View) {
     out.sample(name, &[("backend", health.watch_backend)], 1.0);
     out.one("dossierd_roots", "gauge", "Registered roots.", view.roots.len() as f64);
     out.one("dossierd_features", "gauge", "Features.", view.features.len() as f64);
+}
+
+/// Each event of the logs is in one of the four counts of a sink.
+fn delivery(out: &mut Exposition, api: &Api) {
+    type Value = fn(&SinkReport) -> f64;
+    let series: [(&str, &str, &str, Value); 6] = [
+        ("dossierd_sync_pending", "gauge", "Events to be delivered.", |s| s.pending as f64),
+        ("dossierd_sync_delivered_total", "counter", "Events delivered.", |s| s.delivered as f64),
+        ("dossierd_sync_duplicate_total", "counter", "Events that were known.", |s| {
+            s.duplicate as f64
+        }),
+        ("dossierd_sync_rejected", "gauge", "Dead letters.", |s| s.rejected as f64),
+        ("dossierd_sync_oldest_pending_seconds", "gauge", "Age of the oldest.", |s| {
+            s.oldest_pending_age_seconds.unwrap_or(0.0)
+        }),
+        ("dossierd_sync_paused", "gauge", "1 while nothing is sent.", |s| {
+            f64::from(u8::from(s.state == "paused"))
+        }),
+    ];
+    let sinks = api.delivery.sinks();
+    for (name, kind, help, value) in series.into_iter().filter(|_| !sinks.is_empty()) {
+        out.head(name, kind, help);
+        for sink in &sinks {
+            out.sample(name, &[("sink", sink.name)], value(sink));
+        }
+    }
 }
 
 /// What is not watched, and why, with what mends it: the same words as everywhere else.

@@ -15,5 +15,6 @@ pub(super) mod metrics;
 mod newest;
 pub(super) mod overview;
 pub(super) mod page;
+pub(super) mod schemas;
 pub(super) mod standing;
 pub(super) mod sync;

@@ -6,6 +6,7 @@
 mod choice;
 mod core;
 mod feature;
+mod fleet;
 mod local;
 mod registry;
 
@@ -23,10 +24,11 @@ pub use feature::{
     ExportArgs, FeatureArg, FreshArg, ReindexArgs, ShowArgs, ShowBaselineArgs, StatusArgs,
     StepArgs, StepCommand, StepSetArgs, StepShowArgs, TailArgs,
 };
+pub use fleet::FleetArgs;
 pub use local::{CompletionsArgs, ManArgs};
 pub use registry::{
-    AddArgs, DoctorArgs, ListArgs, OpenArgs, RemoveArgs, SyncArg, SyncArgs, SyncCommand, TokenArgs,
-    TopArgs,
+    AddArgs, DeadLettersArgs, DoctorArgs, ListArgs, OpenArgs, RemoveArgs, RetryArgs, SyncArg,
+    SyncArgs, SyncCommand, TokenArgs, TopArgs,
 };
 
 const EXAMPLES: &str = "\
@@ -129,6 +131,8 @@ pub enum Command {
     Step(StepArgs),
     /// Look at or control the delivery of events to a back end
     Sync(SyncArgs),
+    /// Show what each node of a team has, from a NATS broker that they publish to
+    Fleet(FleetArgs),
     /// Open the dashboard in a browser
     Open(OpenArgs),
     /// Print the current token of the HTTP API

@@ -91,6 +91,10 @@ pub enum SyncCommand {
     Resume(SyncArg),
     /// Try to deliver everything now
     Flush(SyncArg),
+    /// List the events that the back end refused, with its reasons
+    DeadLetters(DeadLettersArgs),
+    /// Send refused events again
+    Retry(RetryArgs),
 }
 
 /// Arguments of all `sync` commands.
@@ -102,6 +106,43 @@ Examples:
 
 Events are delivered only if `sync` is configured in config.yaml.")]
 pub struct SyncArg {
+    /// JSON.
+    #[command(flatten)]
+    pub json: JsonArg,
+}
+
+/// `sync dead-letters`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  dossierd sync dead-letters
+  dossierd sync dead-letters --limit 1000 --json
+
+With --json each of them holds the whole event.")]
+pub struct DeadLettersArgs {
+    /// List at most so many of each sink, the oldest first
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub limit: u64,
+    /// JSON.
+    #[command(flatten)]
+    pub json: JsonArg,
+}
+
+/// `sync retry`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  dossierd sync retry --all
+  dossierd sync retry 01K8ZC3V5T0000000000000000
+
+What is refused again stays a dead letter.")]
+pub struct RetryArgs {
+    /// Events to send again, by their ids in `sync dead-letters`
+    #[arg(value_name = "EVENT_ID", required_unless_present = "all")]
+    pub event_ids: Vec<String>,
+    /// Send all of them again
+    #[arg(long, conflicts_with = "event_ids")]
+    pub all: bool,
     /// JSON.
     #[command(flatten)]
     pub json: JsonArg,

@@ -12,6 +12,8 @@ pub mod escape;
 pub mod event;
 pub mod features;
 pub mod fit;
+#[cfg(feature = "nats")]
+pub mod fleet;
 pub mod line;
 pub mod mark;
 pub mod overview;

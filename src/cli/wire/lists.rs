@@ -182,7 +182,7 @@ pub struct SyncStatus {
     /// Is anything configured?
     pub configured: bool,
     /// Where events go.
-    pub sinks: Vec<Value>,
+    pub sinks: Vec<Sink>,
     /// Is delivery paused?
     pub paused: bool,
     /// Not delivered yet.
@@ -195,4 +195,68 @@ pub struct SyncStatus {
     pub rejected: u64,
     /// Age of the oldest pending event in seconds.
     pub oldest_pending_age_seconds: Option<f64>,
+}
+
+/// A sink of `/api/sync/status`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Sink {
+    /// `webhook` or `nats`.
+    pub name: String,
+    /// Scheme, host and port of the other side.
+    pub target: String,
+    /// `idle`, `sending`, `waiting` or `paused`.
+    pub state: String,
+    /// Why it waits or is paused.
+    pub reason: Option<String>,
+    /// When it tries again.
+    pub next_attempt_at: Option<String>,
+    /// Not delivered yet.
+    pub pending: u64,
+    /// Delivered.
+    pub delivered: u64,
+    /// Known there already.
+    pub duplicate: u64,
+    /// Refused.
+    pub rejected: u64,
+    /// Age of the oldest pending event in seconds.
+    pub oldest_pending_age_seconds: Option<f64>,
+    /// What cannot be read or written here.
+    pub fault: Option<String>,
+}
+
+/// GET `/api/sync/dead-letters`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct DeadLetters {
+    /// How many there are.
+    pub total: u64,
+    /// The oldest of them.
+    pub dead_letters: Vec<DeadLetter>,
+}
+
+/// A refused event.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct DeadLetter {
+    /// The sink that could not deliver it.
+    pub sink: String,
+    /// ULID.
+    pub event_id: String,
+    /// Why it was refused.
+    pub reason: String,
+    /// When it was refused last.
+    pub rejected_at: String,
+    /// How often it was sent.
+    pub attempts: u64,
+    /// The event.
+    pub event: Value,
+}
+
+/// POST `/api/sync/retry`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Retried {
+    /// Events that are sent again.
+    pub retrying: u64,
 }

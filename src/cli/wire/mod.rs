@@ -10,8 +10,8 @@ mod overview;
 
 pub use features::{DaemonStatus, FeatureRow, Features, Health, Registered, Removed, Root};
 pub use lists::{
-    Artifact, Artifacts, BaselineDocument, BaselineFile, Cleared, Drift, Events, Ignored,
-    IgnoredEntry, Move, ShownArtifact, SyncStatus,
+    Artifact, Artifacts, BaselineDocument, BaselineFile, Cleared, DeadLetter, DeadLetters, Drift,
+    Events, Ignored, IgnoredEntry, Move, Retried, ShownArtifact, Sink, SyncStatus,
 };
 pub use overview::{
     Anomaly, BaselineSummary, Counts, DriftSummary, Missing, Overview, Step, Store, Watch,

@@ -8,7 +8,7 @@
 //! long as it is open, also against a daemon of another home directory.
 
 mod reader;
-mod repair;
+pub(super) mod repair;
 mod segment;
 
 use std::ffi::OsStr;
@@ -193,23 +193,6 @@ impl EventLog {
         segments(&self.dir)
     }
 
-    /// Removes rotated segments with numbers below `number`, and says how many. The newest
-    /// rotated one always stays: the next number is counted from it.
-    pub fn remove_segments_before(&mut self, number: u64) -> Result<usize, StoreError> {
-        let Some(dir) = self.dir.open_to_read()? else { return Ok(0) };
-        let mut rotated = segment::list(&dir)?.segments;
-        rotated.retain(|segment| !segment.active);
-        rotated.pop();
-        let mut removed = 0;
-        for segment in rotated.iter().filter(|segment| segment.number < number) {
-            let name = rotated_name(segment.number);
-            dir.remove_file(OsStr::new(&name)).at("remove", &dir.path().join(&name))?;
-            removed += 1;
-        }
-        dir.sync().at("sync", dir.path())?;
-        Ok(removed)
-    }
-
     /// All lines of all segments, oldest first.
     pub fn lines(&self) -> LogReader {
         LogReader::new(self.dir.clone())
@@ -334,6 +317,25 @@ impl Active {
             _ => None,
         })
     }
+}
+
+/// Removes rotated segments of a log with numbers below `number`, and says how many. The
+/// newest rotated one always stays: the next number is counted from it. The writer need not
+/// be asked, since it never goes back to a segment that it has closed.
+pub fn remove_segments_before(dir: &DossierDir, number: u64) -> Result<usize, StoreError> {
+    let Some(dir) = dir.open_to_read()? else { return Ok(0) };
+    let mut rotated = segment::list(&dir)?.segments;
+    rotated.retain(|segment| !segment.active);
+    rotated.pop();
+    rotated.retain(|segment| segment.number < number);
+    for segment in &rotated {
+        let name = rotated_name(segment.number);
+        dir.remove_file(OsStr::new(&name)).at("remove", &dir.path().join(&name))?;
+    }
+    if !rotated.is_empty() {
+        dir.sync().at("sync", dir.path())?;
+    }
+    Ok(rotated.len())
 }
 
 /// All segments of the log in a directory, oldest first.

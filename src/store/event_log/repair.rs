@@ -14,9 +14,9 @@ const CHUNK: usize = 64 * 1024;
 
 /// The end of a log after repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Tail {
+pub(in crate::store) struct Tail {
     /// Length in bytes; the file is empty or ends in a newline.
-    pub(super) len: u64,
+    pub(in crate::store) len: u64,
     /// How many bytes were cut off.
     pub(super) cut: u64,
     /// Is the last line complete, but no JSON? Somebody else wrote it; it stays.
@@ -25,7 +25,7 @@ pub(super) struct Tail {
 
 /// Cuts off the torn end of a log, durably: everything after the last newline, then every
 /// last line with a NUL in it. Whatever is before that stays as it is.
-pub(super) fn repair(file: &File) -> io::Result<Tail> {
+pub(in crate::store) fn repair(file: &File) -> io::Result<Tail> {
     let found = file.metadata()?.len();
     let mut len = found;
     let foreign_last_line = loop {

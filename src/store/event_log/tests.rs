@@ -251,8 +251,8 @@ fn removed_segments_keep_their_numbers_out_of_use() {
         add(&mut log, text);
         log.rotate().unwrap();
     }
-    assert_eq!(log.remove_segments_before(2).unwrap(), 1);
-    assert_eq!(log.remove_segments_before(u64::MAX).unwrap(), 1, "the newest stays");
+    assert_eq!(remove_segments_before(log.dir(), 2).unwrap(), 1);
+    assert_eq!(remove_segments_before(log.dir(), u64::MAX).unwrap(), 1, "the newest stays");
     drop(log);
     let log = f.open();
     assert_eq!(log.end(), Some(Position { segment: 4, offset: 0 }));

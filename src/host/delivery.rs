@@ -1,0 +1,174 @@
+//! The configured sinks, at work for the API.
+
+use std::sync::Arc;
+
+use crate::api::delivery::{Delivery, DeliveryFault, Later, NoDelivery, RefusedEvent, SinkReport};
+use crate::daemon::config::Sync;
+use crate::daemon::handle::DaemonHandle;
+use crate::dossier::Timestamp;
+use crate::store::{Home, StoreError};
+use crate::survey::now;
+use crate::sync::{Courier, CourierConfig, CourierError, KeptSegments, SinkConfig, SinkState};
+
+/// The sinks at work; none of them unless they are configured.
+pub(super) struct Couriers {
+    couriers: Vec<Courier>,
+}
+
+impl Couriers {
+    /// Starts what is configured.
+    pub(super) fn start(
+        config: &Sync,
+        handle: &DaemonHandle,
+        home: &Home,
+    ) -> Result<Self, CourierError> {
+        let mut sinks: Vec<SinkConfig<'_>> = Vec::new();
+        sinks.extend(config.webhook.as_ref().map(SinkConfig::Webhook));
+        #[cfg(feature = "nats")]
+        sinks.extend(config.nats.as_ref().map(SinkConfig::Nats));
+        let number = sinks.len();
+        let kept = config.keep_segments.map(|keep| Arc::new(KeptSegments::new(keep, number)));
+        let start = |sink| {
+            let (handle, kept) = (handle.clone(), kept.clone());
+            Courier::start(CourierConfig { sink, handle, home, kept, clock: now })
+        };
+        let couriers = sinks.into_iter().map(start).collect::<Result<_, _>>()?;
+        Ok(Self { couriers })
+    }
+
+    /// Completes when one of them has ended by itself.
+    pub(super) fn failed(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut ends = tokio::task::JoinSet::new();
+        let ended: Vec<_> = self.couriers.iter().map(Courier::ended).collect();
+        async move {
+            for end in ended {
+                ends.spawn(end);
+            }
+            if ends.join_next().await.is_none() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Stops all of them.
+    pub(super) fn stop(&self) {
+        self.couriers.iter().for_each(Courier::stop);
+    }
+
+    /// As the API sees them.
+    pub(super) fn port(self: &Arc<Self>) -> Arc<dyn Delivery> {
+        if self.couriers.is_empty() { Arc::new(NoDelivery) } else { self.clone() }
+    }
+}
+
+fn ended() -> DeliveryFault {
+    DeliveryFault::Failed("delivery has ended; start the daemon again".to_owned())
+}
+
+fn failed(error: &StoreError) -> DeliveryFault {
+    DeliveryFault::Failed(error.to_string())
+}
+
+impl Delivery for Couriers {
+    fn sinks(&self) -> Vec<SinkReport> {
+        let now = now();
+        self.couriers.iter().map(|courier| report(courier, now)).collect()
+    }
+
+    fn pause(&self) -> Later<'_, Result<(), DeliveryFault>> {
+        Box::pin(async {
+            for courier in &self.couriers {
+                courier.pause().await.ok_or_else(ended)?.map_err(|error| failed(&error))?;
+            }
+            Ok(())
+        })
+    }
+
+    fn resume(&self) -> Later<'_, Result<(), DeliveryFault>> {
+        Box::pin(async {
+            for courier in &self.couriers {
+                courier.resume().await.ok_or_else(ended)?.map_err(|error| failed(&error))?;
+            }
+            Ok(())
+        })
+    }
+
+    fn flush(&self) -> Later<'_, Result<(), DeliveryFault>> {
+        Box::pin(async {
+            for courier in &self.couriers {
+                courier.flush().await.ok_or_else(ended)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn dead_letters(
+        &self,
+        limit: usize,
+        after: Option<String>,
+    ) -> Later<'_, Result<Vec<RefusedEvent>, DeliveryFault>> {
+        Box::pin(async move {
+            let mut refused = Vec::new();
+            for courier in &self.couriers {
+                let sink = courier.status().name;
+                let letters = courier.dead_letters(limit, after.clone()).await.ok_or_else(ended)?;
+                let letters = letters.map_err(|error| failed(&error))?;
+                refused.extend(letters.into_iter().map(|letter| RefusedEvent {
+                    sink,
+                    event_id: letter.event_id,
+                    reason: letter.reason,
+                    rejected_at: letter.rejected_at,
+                    attempts: letter.attempts,
+                    event: letter.event,
+                }));
+            }
+            Ok(refused)
+        })
+    }
+
+    fn retry(&self, ids: Option<Vec<String>>) -> Later<'_, Result<usize, DeliveryFault>> {
+        Box::pin(async move {
+            // An id may be known to one sink only.
+            let (mut retrying, mut unknown) = (0, None::<Vec<String>>);
+            for courier in &self.couriers {
+                match courier.retry(ids.clone()).await.ok_or_else(ended)? {
+                    Ok(count) => {
+                        retrying += count;
+                        unknown = Some(Vec::new());
+                    }
+                    Err(none) => unknown = unknown.or(Some(none)),
+                }
+            }
+            match unknown {
+                Some(ids) if !ids.is_empty() => Err(DeliveryFault::Unknown(ids)),
+                _ => Ok(retrying),
+            }
+        })
+    }
+}
+
+fn report(courier: &Courier, now: Timestamp) -> SinkReport {
+    let status = courier.status();
+    let (state, reason, next_attempt_at) = match &status.state {
+        SinkState::Idle => ("idle", None, None),
+        SinkState::Sending => ("sending", None, None),
+        SinkState::Waiting { until, reason } => ("waiting", Some(reason.clone()), Some(*until)),
+        SinkState::Paused { reason } => ("paused", Some(reason.clone()), None),
+    };
+    let age = |since: Timestamp| (now.as_micros() - since.as_micros()).max(0) as f64 / 1e6;
+    SinkReport {
+        name: status.name,
+        target: status.target.clone(),
+        state,
+        reason,
+        next_attempt_at,
+        pending: status.pending,
+        delivered: status.delivered,
+        duplicate: status.duplicate,
+        rejected: status.rejected,
+        oldest_pending_age_seconds: status.oldest_pending.map(age),
+        last_success_at: status.last_success,
+        failures: status.failures,
+        fault: status.fault.clone(),
+    }
+}

@@ -1,0 +1,132 @@
+//! What the outcome of a batch means: which cursors move, what becomes a dead letter, and
+//! whether to wait, to send less at once, or to pause.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Desk, Next, WRITE};
+use crate::store::StoreError;
+use crate::sync::batch::Batch;
+use crate::sync::pause::Pause;
+use crate::sync::secrets::described;
+use crate::sync::sink::{Outcome, Verdict};
+
+/// A back end that refuses so many events in a row, each sent alone, refuses everything:
+/// then something else is wrong than the events.
+const MAX_LONE_REFUSALS: u32 = 10;
+
+impl Desk {
+    /// Takes in what came of a batch.
+    pub(in crate::sync) fn settle(&mut self, next: &Next, outcome: Outcome) {
+        let is_alone = next.batch().entries.len() == 1;
+        match outcome {
+            Outcome::Answered(verdicts) => self.answered(next, &verdicts),
+            #[cfg(feature = "nats")]
+            Outcome::Partly(verdicts, reason) => {
+                self.answered(next, &verdicts);
+                self.wait(reason, None);
+            }
+            Outcome::TooLarge(reason) if is_alone => {
+                self.answered(next, &[Some(Verdict::Rejected(reason))]);
+            }
+            Outcome::Refused(reason) if is_alone && self.lone_refusals < MAX_LONE_REFUSALS => {
+                self.lone_refusals += 1;
+                let refusals = self.lone_refusals;
+                self.answered(next, &[Some(Verdict::Rejected(reason))]);
+                self.lone_refusals = refusals;
+            }
+            Outcome::Refused(reason) if is_alone => self.pause(Pause::Refused(format!(
+                "{reason}; it refuses every event, so look at url and format"
+            ))),
+            // One of its events may be the reason: smaller batches find out which.
+            Outcome::TooLarge(_) | Outcome::Refused(_) => {
+                self.batch_size = (next.batch().entries.len() / 2).max(1);
+            }
+            Outcome::Unauthorised(reason) => self.pause(Pause::Refused(reason)),
+            Outcome::Failed { reason, wait } => self.wait(reason, wait),
+        }
+    }
+
+    fn answered(&mut self, next: &Next, verdicts: &[Option<Verdict>]) {
+        let settled = match next {
+            Next::Queued(batch) => self.settle_queued(batch, verdicts),
+            Next::Letters(batch) => self.settle_letters(batch, verdicts),
+        };
+        let known = match settled {
+            Ok(known) => known,
+            Err(error) => {
+                let reason = described(&error);
+                self.note(WRITE, Err(error));
+                return self.wait(reason, None);
+            }
+        };
+        if known == 0 {
+            return self.wait("the answer says nothing about the events".to_owned(), None);
+        }
+        self.backoff.succeeded();
+        self.not_before = None;
+        self.lone_refusals = 0;
+        self.last_success = Some((self.setup.clock)());
+        self.batch_size = (self.batch_size * 2).min(self.setup.batch_size);
+        let saved = self.queue.save();
+        self.note(WRITE, saved);
+        self.release_segments();
+    }
+
+    /// First the dead letters, then the cursors: a crash in between sends them again.
+    fn settle_queued(
+        &mut self,
+        batch: &Batch,
+        verdicts: &[Option<Verdict>],
+    ) -> Result<usize, StoreError> {
+        let verdicts = batch.in_order(verdicts);
+        let refused: Vec<_> = batch
+            .entries
+            .iter()
+            .zip(&verdicts)
+            .filter_map(|(entry, verdict)| match verdict {
+                Some(Verdict::Rejected(reason)) => Some((entry, reason.as_str())),
+                _ => None,
+            })
+            .collect();
+        if !refused.is_empty() {
+            tracing::warn!(
+                sink = self.setup.name,
+                events = refused.len(),
+                "the back end refused events; see `dossierd sync dead-letters`"
+            );
+        }
+        self.letters.put(&refused, (self.setup.clock)())?;
+        self.queue.settle(batch, &verdicts);
+        Ok(verdicts.iter().flatten().count())
+    }
+
+    fn settle_letters(
+        &mut self,
+        batch: &Batch,
+        verdicts: &[Option<Verdict>],
+    ) -> Result<usize, StoreError> {
+        let each = batch.entries.iter().zip(verdicts).filter_map(|(entry, verdict)| {
+            let reason = match verdict.as_ref()? {
+                Verdict::Delivered | Verdict::Duplicate => None,
+                Verdict::Rejected(reason) => Some(reason.clone()),
+            };
+            Some((entry.event_id.clone(), reason))
+        });
+        let results: BTreeMap<String, Option<String>> = each.collect();
+        self.letters.update(&results, (self.setup.clock)())?;
+        // Also those that nothing was said about: they stay dead letters.
+        let sent: BTreeSet<&str> = batch.ids().collect();
+        self.retrying.retain(|id| !sent.contains(id.as_str()));
+        Ok(results.len())
+    }
+
+    fn release_segments(&mut self) {
+        let Some(kept) = &self.setup.kept else { return };
+        let released = self.queue.segments().try_for_each(|(log, place, segment)| {
+            kept.settled(self.setup.name, log, place, segment).map(drop)
+        });
+        if let Err(error) = released {
+            tracing::warn!(error = %described(&error), "an old segment of a log cannot be removed");
+        }
+    }
+}
