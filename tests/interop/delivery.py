@@ -235,10 +235,10 @@ def check_cloud_events(report, options, project, scratch):
     with Instance(options.binary, home) as instance:
         instance.start()
         instance.run("add", project)
-        instance.restart()
         wait_until("all CloudEvents are delivered", lambda: (s := settled(instance)) and s["delivered"] and not s["pending"], 60)
         served = schemas.Schemas(instance)
-        count = sum(map(len, backend.cloud_events))
+        # Cut connections and restarts may have some of them sent twice.
+        count = len({event["id"] for batch in backend.cloud_events for event in batch})
         problems = [p for batch in backend.cloud_events for p in served.problems("cloudevents-batch", "sent", batch)]
         delivered = flushed(instance)["delivered"]
         report.check(f"schemas: {count} CloudEvents", problems + ([] if count == delivered > 0 else [f"{delivered} delivered"]))
