@@ -17,6 +17,8 @@ pub(crate) enum Reply {
     Refuse(&'static str, &'static str),
     /// Takes the first so many events and says nothing about the others.
     TakeFirst(usize),
+    /// Takes events, but says nothing about those of this mission.
+    SilentAbout(&'static str),
     /// Refuses requests with more events than this, with 413.
     AtMost(usize),
     /// Answers with a status, headers and a body, and takes nothing.
@@ -128,10 +130,15 @@ impl Backend {
             }
             Reply::TakeFirst(first) => (None, first),
             Reply::Refuse(kind, reason) => (Some((kind, reason)), events.len()),
-            Reply::Take | Reply::AtMost(_) | Reply::TakeAndCut => (None, events.len()),
+            Reply::Take | Reply::SilentAbout(_) | Reply::AtMost(_) | Reply::TakeAndCut => {
+                (None, events.len())
+            }
         };
-        let results: Vec<Value> =
-            events.iter().take(known).map(|event| state.take(event, refused)).collect();
+        let silent = if let Reply::SilentAbout(mission) = reply { Some(mission) } else { None };
+        let is_told =
+            |event: &&Value| silent.is_none_or(|mission| event["aggregate_id"] != mission);
+        let told = events.iter().take(known).filter(is_told);
+        let results: Vec<Value> = told.map(|event| state.take(event, refused)).collect();
         let is_cut = matches!(reply, Reply::TakeAndCut);
         (!is_cut).then(|| response(200, "", &json!({ "results": results }).to_string()))
     }
