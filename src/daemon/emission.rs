@@ -6,9 +6,10 @@ use ulid::Ulid;
 
 use crate::dossier::Timestamp;
 use crate::dossier::drift::ParityStatus;
-use crate::dossier::emit::{Batch, Emission, Sealer, emit};
+use crate::dossier::emit::{Batch, Emission, emit};
 use crate::dossier::event::{Emitter, Namespace};
 use crate::dossier::ledger::Ledger;
+use crate::dossier::seal::Sealer;
 use crate::project::ProjectContext;
 use crate::survey::{FeatureSurvey, Judged, context_name};
 

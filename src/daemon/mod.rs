@@ -22,6 +22,7 @@ mod sealing;
 mod sequence;
 mod snapshot_file;
 mod start;
+mod sync_ahead;
 pub mod view;
 mod watching;
 mod workers;

@@ -54,6 +54,11 @@ impl Waiting {
         self.batches.is_empty() && self.piece.is_none()
     }
 
+    /// How many events are not sealed yet.
+    pub(super) fn unsealed(&self) -> usize {
+        self.batches.iter().map(|begun| begun.emitted.batch.len() - begun.next).sum()
+    }
+
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
@@ -117,9 +122,9 @@ impl Waiting {
                 match clock.tick() {
                     Ok(tick) => {
                         let id = ids.next(emitted.sealer.now);
-                        let event = emitted.sealer.seal(emitted.batch.payload(*next), id, tick);
-                        event.write_line(&mut lines);
-                        ends.push((event.event_id, event.event_type, lines.len()));
+                        let Emitted { batch, sealer, .. } = emitted;
+                        let event_type = sealer.write_line(batch, *next, &id, tick, &mut lines);
+                        ends.push((id, event_type, lines.len()));
                         *next += 1;
                     }
                     Err(error) => {

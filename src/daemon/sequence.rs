@@ -20,11 +20,10 @@ impl EventIds {
 
     /// The next id: of the given moment, or just behind the last one if that is later.
     pub(super) fn next(&mut self, now: Timestamp) -> String {
-        let fresh = Ulid::from_parts(now.as_millis(), Ulid::generate().random());
         let id = match self.last {
             // Within a millisecond, and while the clock is behind, the random part counts up.
             Some(last) if last.timestamp_ms() >= now.as_millis() => successor(last),
-            _ => fresh,
+            _ => Ulid::from_parts(now.as_millis(), Ulid::generate().random()),
         };
         self.last = Some(id);
         id.to_string()

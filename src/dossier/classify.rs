@@ -1,5 +1,6 @@
 //! The class of an artifact, who decided it, and its links to a work package and a step.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::frontmatter::Frontmatter;
@@ -25,14 +26,21 @@ pub enum ClassifiedBy {
     Default,
 }
 
+impl ClassifiedBy {
+    /// The form of the wire.
+    pub fn name(&self) -> Cow<'static, str> {
+        match self {
+            Self::Manifest(key) => format!("manifest:{key}").into(),
+            Self::Frontmatter => "frontmatter".into(),
+            Self::Rule(id) => format!("rule:{id}").into(),
+            Self::Default => "rule:default".into(),
+        }
+    }
+}
+
 impl fmt::Display for ClassifiedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Manifest(key) => write!(f, "manifest:{key}"),
-            Self::Frontmatter => f.write_str("frontmatter"),
-            Self::Rule(id) => write!(f, "rule:{id}"),
-            Self::Default => f.write_str("rule:default"),
-        }
+        f.write_str(&self.name())
     }
 }
 

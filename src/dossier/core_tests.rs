@@ -8,10 +8,11 @@ use proptest::prelude::*;
 use super::anomaly::Anomaly;
 use super::completeness::CompletenessStatus;
 use super::drift::{self, BaselineState, Drift, ParityStatus, Severity};
-use super::emit::{Emission, Sealer, emit};
+use super::emit::{Emission, emit};
 use super::event::{Emitter, Namespace, Payload};
 use super::ledger::Ledger;
 use super::log_state::LogState;
+use super::seal::Sealer;
 use super::testing::{INVALID, baseline_of, dossier, key, remembering};
 use super::verify::LogVerifier;
 use super::{Dossier, Timestamp};
@@ -270,8 +271,10 @@ impl Log {
         let mut sealer = Sealer::new(emitter, correlation, Timestamp::from_micros(0));
         for at in 0..batch.len() {
             self.clock += 1;
-            let event = sealer.seal(batch.payload(at), format!("{:026}", self.clock), self.clock);
-            self.lines.push(event.to_line());
+            let mut line = Vec::new();
+            let id = format!("{:026}", self.clock);
+            sealer.write_line(&batch, at, &id, self.clock, &mut line);
+            self.lines.push(line);
         }
         batch.len()
     }

@@ -9,9 +9,8 @@ use super::artifact::Artifact;
 use super::completeness::Missing;
 use super::drift::Drift;
 use super::event::{
-    AGGREGATE_TYPE, ArtifactIdentity, ArtifactIndexed, ArtifactMissing, ContentRef, Diagnostics,
-    ENVELOPE_SCHEMA_VERSION, Emitter, Event, EventType, Namespace, Payload, ProvenanceRef,
-    SnapshotComputed,
+    ArtifactIdentity, ArtifactIndexed, ArtifactMissing, ContentRef, Diagnostics, EventType,
+    Namespace, Payload, ProvenanceRef, SnapshotComputed,
 };
 use super::ledger::{Changes, Ledger};
 use super::log_state::SnapshotMark;
@@ -100,6 +99,20 @@ impl Batch {
         }
     }
 
+    /// The row that the event at this place indexes, if it is one of a path that had no other
+    /// before.
+    pub(super) fn plain_row(&self, at: usize) -> Option<&Artifact> {
+        match &self.entries[at] {
+            Entry::Indexed { row, supersedes: None } => Some(row),
+            Entry::Indexed { .. } | Entry::Whole(_) => None,
+        }
+    }
+
+    /// Where contents come from.
+    pub(super) fn provenance(&self) -> Option<&ProvenanceRef> {
+        self.provenance.as_ref()
+    }
+
     /// The type of the last event.
     pub fn last_type(&self) -> Option<EventType> {
         self.entries.last().map(|entry| match entry {
@@ -127,9 +140,14 @@ impl Batch {
         })
     }
 
+    /// The path, relative to the project root, of what lies there in the feature.
+    pub(super) fn project_path(&self, path: &str) -> String {
+        project_path(&self.prefix, path)
+    }
+
     fn indexed(&self, row: &Artifact, supersedes: Option<&ArtifactIdentity>) -> Payload {
         let hash = row.content_hash().expect("only present rows are indexed");
-        let path = project_path(&self.prefix, &row.location.shown());
+        let path = self.project_path(&row.location.shown());
         Payload::ArtifactIndexed(Box::new(ArtifactIndexed {
             namespace: self.namespace.clone(),
             artifact_id: identity(&self.namespace, path, row),
@@ -200,54 +218,6 @@ pub fn emit(emission: &Emission<'_>) -> Batch {
         provenance: provenance(emission),
         now: emission.now,
         entries,
-    }
-}
-
-/// Puts the payloads of one batch into envelopes, in order; the drift event names the
-/// snapshot that led to it as its cause.
-#[derive(Debug, Clone)]
-pub struct Sealer {
-    /// Who writes.
-    pub emitter: Emitter,
-    /// ULID of the scan.
-    pub correlation_id: String,
-    /// When it happened.
-    pub now: Timestamp,
-    snapshot_id: Option<String>,
-}
-
-impl Sealer {
-    /// A sealer for one batch.
-    pub fn new(emitter: Emitter, correlation_id: String, now: Timestamp) -> Self {
-        Self { emitter, correlation_id, now, snapshot_id: None }
-    }
-
-    /// The next event.
-    pub fn seal(&mut self, payload: Payload, event_id: String, lamport_clock: u64) -> Event {
-        let causation_id = match payload {
-            Payload::ParityDriftDetected(_) => self.snapshot_id.clone(),
-            _ => None,
-        };
-        if matches!(payload, Payload::SnapshotComputed(_)) {
-            self.snapshot_id = Some(event_id.clone());
-        }
-        Event {
-            event_id,
-            event_type: payload.event_type(),
-            aggregate_id: payload.namespace().mission_slug.clone(),
-            aggregate_type: AGGREGATE_TYPE.to_owned(),
-            payload,
-            timestamp: self.now,
-            build_id: self.emitter.build_id.clone(),
-            node_id: self.emitter.node_id.clone(),
-            lamport_clock,
-            causation_id,
-            correlation_id: self.correlation_id.clone(),
-            project_uuid: self.emitter.project_uuid.clone(),
-            project_slug: self.emitter.project_slug.clone(),
-            schema_version: ENVELOPE_SCHEMA_VERSION.to_owned(),
-            data_tier: 0,
-        }
     }
 }
 

@@ -41,6 +41,7 @@ pub mod record;
 mod row_set;
 pub mod rules;
 mod running_hash;
+pub mod seal;
 pub mod snapshot;
 pub mod status;
 pub mod strict;

@@ -78,12 +78,25 @@ impl LamportClock {
         let exhausted = || StoreError::ClockExhausted { path: self.path.clone() };
         let next = next.ok_or_else(exhausted)?;
         if next > self.ceiling {
-            let ceiling = next.saturating_add(BLOCK - 1).min(MAX);
-            self.write(ceiling)?;
-            self.ceiling = ceiling;
+            self.raise(next)?;
         }
         self.value = next;
         Ok(next)
+    }
+
+    /// Sees to it that this many ticks need no write of the file: one write serves a large
+    /// batch, too.
+    pub fn reserve(&mut self, ticks: u64) -> Result<(), StoreError> {
+        let last = self.value.saturating_add(ticks).min(MAX);
+        if last > self.ceiling { self.raise(last) } else { Ok(()) }
+    }
+
+    /// Raises the ceiling to this number and a block more.
+    fn raise(&mut self, to: u64) -> Result<(), StoreError> {
+        let ceiling = to.saturating_add(BLOCK - 1).min(MAX);
+        self.write(ceiling)?;
+        self.ceiling = ceiling;
+        Ok(())
     }
 
     /// Takes note of a number seen in a log: the next tick is above it. `false` if the
@@ -158,6 +171,13 @@ mod tests {
         assert!(!path.exists(), "no write within the block");
         clock.tick().unwrap();
         assert!(path.exists());
+        clock.reserve(10 * BLOCK).unwrap();
+        fs::remove_file(&path).unwrap();
+        clock.reserve(10 * BLOCK).unwrap();
+        let last = (0..10 * BLOCK).map(|_| clock.tick().unwrap()).last();
+        assert!(!path.exists(), "no write within what was reserved");
+        clock.reserve(BLOCK).unwrap();
+        assert!(open(&path).tick().ok() > last);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub use dossier_dir::{DossierDir, project_id};
 pub use error::StoreError;
 pub use event_log::{
     Appended, EventLog, LineBody, LogEvent, LogLine, LogReader, Position, Recovery, Segment,
-    remove_segments_before, segments,
+    Syncer, remove_segments_before, segments,
 };
 pub use home::{Home, HomeError};
 pub use identity::{IdentityFile, ProjectIdentity};

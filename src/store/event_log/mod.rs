@@ -14,7 +14,7 @@ mod segment;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use self::repair::Tail;
 use self::segment::{ACTIVE, rotated_name};
@@ -163,6 +163,14 @@ impl EventLog {
         }
     }
 
+    /// What syncs the active segment from another thread; `None` if there is none open.
+    pub fn syncer(&self) -> Result<Option<Syncer>, StoreError> {
+        let Some(active) = &self.active else { return Ok(None) };
+        let path = self.path();
+        let file = active.file.try_clone().at("open once more", &path)?;
+        Ok(Some(Syncer { file, path }))
+    }
+
     /// Is the active segment as large as it should become?
     pub fn wants_rotation(&self) -> bool {
         self.active.as_ref().is_some_and(|active| active.len >= self.max_segment_bytes.max(1))
@@ -213,7 +221,7 @@ impl EventLog {
         &self.dir
     }
 
-    fn path(&self) -> std::path::PathBuf {
+    fn path(&self) -> PathBuf {
         self.dir.path().join(ACTIVE)
     }
 
@@ -246,6 +254,20 @@ impl EventLog {
             None => Active::open(&dir)?.0,
         };
         Ok((self.active.insert(active), &mut self.noticed))
+    }
+}
+
+/// See [`EventLog::syncer`].
+#[derive(Debug)]
+pub struct Syncer {
+    file: File,
+    path: PathBuf,
+}
+
+impl Syncer {
+    /// Makes what was appended until now survive a power loss.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        self.file.sync_data().at("sync", &self.path)
     }
 }
 
@@ -354,19 +376,21 @@ fn acquire(dir: &Dir) -> Result<InstanceLock, StoreError> {
 /// Refuses what would not be read back as the same lines.
 fn check_lines(lines: &[u8], path: &Path) -> Result<(), StoreError> {
     let refused = |problem| Err(StoreError::NotLines { path: path.to_path_buf(), problem });
-    let Some(text) = lines.strip_suffix(b"\n") else {
+    if lines.last() != Some(&b'\n') {
         return refused("the batch does not end in a newline");
-    };
-    for line in text.split(|b| *b == b'\n') {
-        if line.is_empty() {
+    }
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', lines) {
+        if end == start {
             return refused("the batch has an empty line");
         }
-        if line.len() > MAX_LINE {
+        if end - start > MAX_LINE {
             return refused("the batch has a line of more than 1 MiB");
         }
-        if line.contains(&0) {
-            return refused("the batch has a NUL byte, which counts as torn");
-        }
+        start = end + 1;
+    }
+    if memchr::memchr(0, lines).is_some() {
+        return refused("the batch has a NUL byte, which counts as torn");
     }
     Ok(())
 }

@@ -8,6 +8,8 @@
 //! A log that somebody deleted or cut cannot be continued with changes alone: its queue is
 //! dropped and the loop is asked to write everything again, which covers it.
 
+mod writing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -21,7 +23,7 @@ use super::sealing::Waiting;
 use super::sequence::EventIds;
 use super::snapshot_file::SnapshotFile;
 use crate::platform::memory;
-use crate::store::{EventLog, LamportClock, LogEvent, StoreError};
+use crate::store::{EventLog, LamportClock, StoreError};
 
 /// First pause after a failed write; doubled up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(250);
@@ -231,119 +233,6 @@ impl Journal {
         };
         self.lines.insert(feature.to_owned(), line);
         ok
-    }
-
-    fn write_log(&mut self, feature: &str, line: &mut Line) -> Result<(), StoreError> {
-        if line.waiting.is_empty() && line.unsynced.is_empty() {
-            self.give_back(feature, line);
-            return Ok(());
-        }
-        let Some(mut log) = line.log.take() else {
-            self.refuse_without_log(feature, line);
-            return Ok(());
-        };
-        let written = self.write_to(feature, line, &mut log);
-        line.log = Some(log);
-        written
-    }
-
-    /// Events that cannot be kept are not kept waiting: the next start writes what its log
-    /// lacks.
-    fn refuse_without_log(&self, feature: &str, line: &mut Line) {
-        if let Some(message) = &line.no_log {
-            line.waiting.clear();
-            (self.report)(Report::Failing {
-                feature: feature.to_owned(),
-                tickets: std::mem::take(&mut line.tickets),
-                message: message.clone(),
-            });
-        }
-    }
-
-    fn write_to(
-        &mut self,
-        feature: &str,
-        line: &mut Line,
-        log: &mut EventLog,
-    ) -> Result<(), StoreError> {
-        if let Some(event) = log.check()?
-            && self.is_lost(feature, line, &event)
-        {
-            return Ok(());
-        }
-        // One write and one sync for all that fits into a piece: a burst of changes makes
-        // many small batches, and syncs are slow.
-        while let Some(piece) = line.waiting.piece(feature, &mut self.clock, &mut self.ids)? {
-            if piece.new_segment {
-                log.rotate()?;
-                self.rotation_asked.remove(feature);
-            }
-            if piece.lines.len() > MUCH {
-                self.tidy_at = Some(Instant::now() + QUIET);
-            }
-            let appended = log.append(&piece.lines)?;
-            let before = if piece.full_begins { 0 } else { line.opening };
-            line.opening = before + piece.full_bytes;
-            // From here on they are in the log; a failed sync must not write them twice.
-            line.unsynced.append(&mut line.waiting.written());
-            if let Some(event) = appended.noticed
-                && self.is_lost(feature, line, &event)
-            {
-                return Ok(());
-            }
-            self.sync(log, &mut line.unsynced)?;
-        }
-        self.sync(log, &mut line.unsynced)?;
-        self.give_back(feature, line);
-        // A segment begins with everything: where that alone is large, it has to have grown
-        // as much again, or each segment would be full at once.
-        let has_grown = log.end().is_some_and(|end| end.offset >= 2 * line.opening);
-        if log.wants_rotation() && has_grown && self.rotation_asked.insert(feature.to_owned()) {
-            (self.report)(Report::RotationWanted { feature: feature.to_owned() });
-        }
-        Ok(())
-    }
-
-    /// Makes what was appended durable, and announces it.
-    fn sync(&self, log: &EventLog, unsynced: &mut Vec<LoggedEvent>) -> Result<(), StoreError> {
-        if !unsynced.is_empty() {
-            log.sync()?;
-            if let (Some(end), Some(event)) = (log.end(), unsynced.first()) {
-                self.feed.set_durable(&event.feature, end);
-            }
-            self.feed.publish(unsynced);
-            unsynced.clear();
-        }
-        Ok(())
-    }
-
-    /// Somebody else changed the log. Added lines stay and do no harm; after a loss the
-    /// changes that wait are of no use.
-    fn is_lost(&self, feature: &str, line: &mut Line, event: &LogEvent) -> bool {
-        let what = match event {
-            LogEvent::Extended { .. } => return false,
-            LogEvent::Lost => "it was deleted or replaced".to_owned(),
-            LogEvent::Truncated { known, found } => {
-                format!("it was cut from {known} to {found} bytes")
-            }
-        };
-        // A full emission that waits already covers what was lost.
-        if line.waiting.begin_at_full() {
-            return false;
-        }
-        line.waiting.clear();
-        line.lost = true;
-        (self.report)(Report::LogLost { feature: feature.to_owned(), what });
-        true
-    }
-
-    /// Tells the loop that everything it ordered for this feature is durable.
-    fn give_back(&self, feature: &str, line: &mut Line) {
-        if !line.lost && !line.tickets.is_empty() {
-            let tickets = std::mem::take(&mut line.tickets);
-            let (feature, opening) = (feature.to_owned(), line.opening);
-            (self.report)(Report::Durable { feature, tickets, opening });
-        }
     }
 }
 

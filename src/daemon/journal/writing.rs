@@ -1,0 +1,193 @@
+//! Writing what waits for one feature: pieces into its log, synced, announced.
+//!
+//! Nothing is announced before it is durable. What was written but could not be synced stays
+//! in order, and is announced by whoever syncs it later.
+
+use std::time::Instant;
+
+use super::super::feed::LoggedEvent;
+use super::super::order::Report;
+use super::super::sync_ahead::SyncAhead;
+use super::{Journal, Line, MUCH, QUIET};
+use crate::store::{EventLog, LogEvent, Position, StoreError};
+
+/// How writing went.
+#[derive(PartialEq, Eq)]
+enum Written {
+    All,
+    /// The log is not what it was; the loop was told.
+    Lost,
+}
+
+impl Journal {
+    /// Writes what waits for the feature's log; `Ok` also if there is none.
+    pub(super) fn write_log(&mut self, feature: &str, line: &mut Line) -> Result<(), StoreError> {
+        if line.waiting.is_empty() && line.unsynced.is_empty() {
+            self.give_back(feature, line);
+            return Ok(());
+        }
+        let Some(mut log) = line.log.take() else {
+            self.refuse_without_log(feature, line);
+            return Ok(());
+        };
+        let written = self.write_to(feature, line, &mut log);
+        line.log = Some(log);
+        written
+    }
+
+    /// Events that cannot be kept are not kept waiting: the next start writes what its log
+    /// lacks.
+    fn refuse_without_log(&self, feature: &str, line: &mut Line) {
+        if let Some(message) = &line.no_log {
+            line.waiting.clear();
+            (self.report)(Report::Failing {
+                feature: feature.to_owned(),
+                tickets: std::mem::take(&mut line.tickets),
+                message: message.clone(),
+            });
+        }
+    }
+
+    fn write_to(
+        &mut self,
+        feature: &str,
+        line: &mut Line,
+        log: &mut EventLog,
+    ) -> Result<(), StoreError> {
+        if let Some(event) = log.check()?
+            && self.is_lost(feature, line, &event)
+        {
+            return Ok(());
+        }
+        // What went in before something failed does not wait for what did not.
+        self.sync(log, &mut line.unsynced)?;
+        // A burst of changes makes many small batches, and all numbers are had at once.
+        self.clock.reserve(line.waiting.unsealed() as u64)?;
+        let mut ahead = None;
+        let written = self.write_pieces(feature, line, log, &mut ahead);
+        let synced = self.synced(ahead, &mut line.unsynced);
+        if written? == Written::Lost {
+            return Ok(());
+        }
+        synced?;
+        self.sync(log, &mut line.unsynced)?;
+        self.give_back(feature, line);
+        // A segment begins with everything: where that alone is large, it has to have grown
+        // as much again, or each segment would be full at once.
+        let has_grown = log.end().is_some_and(|end| end.offset >= 2 * line.opening);
+        if log.wants_rotation() && has_grown && self.rotation_asked.insert(feature.to_owned()) {
+            (self.report)(Report::RotationWanted { feature: feature.to_owned() });
+        }
+        Ok(())
+    }
+
+    /// Writes all that waits, a piece at a time with one write each; all but the last are
+    /// synced while the next is made.
+    fn write_pieces(
+        &mut self,
+        feature: &str,
+        line: &mut Line,
+        log: &mut EventLog,
+        ahead: &mut Option<SyncAhead>,
+    ) -> Result<Written, StoreError> {
+        while let Some(piece) = line.waiting.piece(feature, &mut self.clock, &mut self.ids)? {
+            if piece.new_segment {
+                self.synced(ahead.take(), &mut line.unsynced)?;
+                self.sync(log, &mut line.unsynced)?;
+                log.rotate()?;
+                self.rotation_asked.remove(feature);
+            }
+            if piece.lines.len() > MUCH {
+                self.tidy_at = Some(Instant::now() + QUIET);
+            }
+            let appended = log.append(&piece.lines)?;
+            let before = if piece.full_begins { 0 } else { line.opening };
+            line.opening = before + piece.full_bytes;
+            let events = line.waiting.written();
+            if let Some(event) = appended.noticed {
+                // Where the log was cut or deleted, what was on its way may be gone.
+                if !matches!(event, LogEvent::Extended { .. }) {
+                    drop(ahead.take().map(SyncAhead::join));
+                }
+                if self.is_lost(feature, line, &event) {
+                    return Ok(Written::Lost);
+                }
+            }
+            // From here on they are in the log; a failed sync must not write them twice.
+            let synced = self.synced(ahead.take(), &mut line.unsynced);
+            line.unsynced.extend(events);
+            synced?;
+            if line.waiting.unsealed() > 0 {
+                *ahead = SyncAhead::start(log, &mut line.unsynced);
+            }
+        }
+        Ok(Written::All)
+    }
+
+    /// Waits for what is being synced, and announces it; if it failed, it is unsynced again.
+    fn synced(
+        &self,
+        ahead: Option<SyncAhead>,
+        unsynced: &mut Vec<LoggedEvent>,
+    ) -> Result<(), StoreError> {
+        let Some((result, end, mut events)) = ahead.map(SyncAhead::join) else { return Ok(()) };
+        match result {
+            Ok(()) => self.announce(Some(end), &events),
+            Err(_) => {
+                events.append(unsynced);
+                *unsynced = events;
+            }
+        }
+        result
+    }
+
+    /// Makes what was appended durable, and announces it.
+    fn sync(&self, log: &EventLog, unsynced: &mut Vec<LoggedEvent>) -> Result<(), StoreError> {
+        if !unsynced.is_empty() {
+            log.sync()?;
+            self.announce(log.end(), unsynced);
+            unsynced.clear();
+        }
+        Ok(())
+    }
+
+    /// The log is durable up to here, with these events at its end.
+    fn announce(&self, end: Option<Position>, events: &[LoggedEvent]) {
+        if let (Some(end), Some(event)) = (end, events.first()) {
+            self.feed.set_durable(&event.feature, end);
+        }
+        self.feed.publish(events);
+    }
+
+    /// Somebody else changed the log. Added lines stay and do no harm; after a loss the
+    /// changes that wait are of no use.
+    fn is_lost(&self, feature: &str, line: &mut Line, event: &LogEvent) -> bool {
+        let what = match event {
+            LogEvent::Extended { .. } => return false,
+            LogEvent::Lost => "it was deleted or replaced".to_owned(),
+            LogEvent::Truncated { known, found } => {
+                format!("it was cut from {known} to {found} bytes")
+            }
+        };
+        // They may be among what is gone, so they are never announced: the full emission that
+        // has to come covers them.
+        line.unsynced.clear();
+        // A full emission that waits already covers what was lost.
+        if line.waiting.begin_at_full() {
+            return false;
+        }
+        line.waiting.clear();
+        line.lost = true;
+        (self.report)(Report::LogLost { feature: feature.to_owned(), what });
+        true
+    }
+
+    /// Tells the loop that everything it ordered for this feature is durable.
+    fn give_back(&self, feature: &str, line: &mut Line) {
+        if !line.lost && !line.tickets.is_empty() {
+            let tickets = std::mem::take(&mut line.tickets);
+            let (feature, opening) = (feature.to_owned(), line.opening);
+            (self.report)(Report::Durable { feature, tickets, opening });
+        }
+    }
+}
