@@ -13,6 +13,9 @@ use crate::store::{LamportClock, StoreError};
 /// A piece ends behind the event with which it has so many bytes.
 const PIECE_BYTES: usize = 2 * 1024 * 1024;
 
+/// About how long a line is, so that a large piece is not moved while it grows.
+const LINE_BYTES: usize = 1280;
+
 /// Lines that are written together, at once.
 #[derive(Debug, Default)]
 pub(super) struct Piece {
@@ -104,7 +107,8 @@ impl Waiting {
         ids: &mut EventIds,
     ) -> Result<Piece, StoreError> {
         let mut piece = Piece::default();
-        let mut lines: Vec<u8> = Vec::new();
+        let expected = self.unsealed().saturating_mul(LINE_BYTES).min(PIECE_BYTES + LINE_BYTES);
+        let mut lines: Vec<u8> = Vec::with_capacity(expected);
         let mut ends = Vec::new();
         while let Some(Begun { emitted, next }) = self.batches.front_mut() {
             if *next == 0 && emitted.new_segment {

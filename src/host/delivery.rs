@@ -128,21 +128,29 @@ impl Delivery for Couriers {
 
     fn retry(&self, ids: Option<Vec<String>>) -> Later<'_, Result<usize, DeliveryFault>> {
         Box::pin(async move {
-            // An id may be known to one sink only.
-            let (mut retrying, mut unknown) = (0, None::<Vec<String>>);
+            // A sink that lacks one of them does nothing yet: others may have it.
+            let (mut retrying, mut lacking) = (0, Vec::new());
             for courier in &self.couriers {
                 match courier.retry(ids.clone()).await.ok_or_else(ended)? {
-                    Ok(count) => {
-                        retrying += count;
-                        unknown = Some(Vec::new());
-                    }
-                    Err(none) => unknown = unknown.or(Some(none)),
+                    Ok(count) => retrying += count,
+                    Err(unknown) => lacking.push((courier, unknown)),
                 }
             }
-            match unknown {
-                Some(ids) if !ids.is_empty() => Err(DeliveryFault::Unknown(ids)),
-                _ => Ok(retrying),
+            let ids = ids.unwrap_or_default();
+            let all_lack = |id: &&String| lacking.iter().all(|(_, unknown)| unknown.contains(id));
+            let nowhere: Vec<String> = match lacking.len() == self.couriers.len() {
+                true => ids.iter().filter(all_lack).cloned().collect(),
+                false => Vec::new(),
+            };
+            if !nowhere.is_empty() {
+                return Err(DeliveryFault::Unknown(nowhere));
             }
+            for (courier, unknown) in lacking {
+                let known = ids.iter().filter(|id| !unknown.contains(id)).cloned().collect();
+                let asked = courier.retry(Some(known)).await.ok_or_else(ended)?;
+                retrying += asked.map_err(DeliveryFault::Unknown)?;
+            }
+            Ok(retrying)
         })
     }
 }
