@@ -88,13 +88,26 @@ impl Response {
 /// A future of a response.
 pub type Answer<'a> = Pin<Box<dyn Future<Output = Response> + Send + 'a>>;
 
+/// What is at a path for a method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Served {
+    /// Served to everyone, [`Peer::Anonymous`] too (the page's shell, `/healthz`, `/readyz`).
+    Public,
+    /// Served to those who are allowed in.
+    Guarded,
+    /// The path has other methods, which the answer names.
+    OtherMethods,
+    /// Nothing.
+    Nothing,
+}
+
 /// What a server serves.
 pub trait Service: Send + Sync + 'static {
     /// Answers one request. Never panics on any input; never blocks the thread.
     fn answer<'a>(&'a self, request: Request) -> Answer<'a>;
 
-    /// Is this path served to [`Peer::Anonymous`] (the page's shell, `/healthz`, `/readyz`)?
-    fn is_public(&self, method: &Method, path: &str) -> bool;
+    /// What is at this path for this method.
+    fn served(&self, method: &Method, path: &str) -> Served;
 
     /// Is this a request for an endless stream (counted against the stream limit)?
     fn is_stream(&self, method: &Method, path: &str, query: &str) -> bool;

@@ -14,7 +14,7 @@ use super::call::Call;
 use super::code::{Code, quoted};
 use super::delivery::Delivery;
 use super::etag;
-use super::http::{Answer, Peer, Request, Response, Service};
+use super::http::{Answer, Peer, Request, Response, Served, Service};
 use super::json_body;
 use super::ports::{ArtifactText, CountsOfTransport, EventLogs, SessionStore};
 use super::privacy::Privacy;
@@ -214,10 +214,12 @@ impl Service for Api {
         })
     }
 
-    fn is_public(&self, method: &Method, path: &str) -> bool {
+    fn served(&self, method: &Method, path: &str) -> Served {
         match find(method, path) {
-            Found::Route(index, _) => ROUTES[index].access == Access::Public,
-            Found::OtherMethods(_) | Found::Nothing => false,
+            Found::Route(index, _) if ROUTES[index].access == Access::Public => Served::Public,
+            Found::Route(..) => Served::Guarded,
+            Found::OtherMethods(_) => Served::OtherMethods,
+            Found::Nothing => Served::Nothing,
         }
     }
 

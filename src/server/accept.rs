@@ -215,7 +215,7 @@ mod tests {
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
     use super::*;
-    use crate::api::http::{Answer, Request, Service};
+    use crate::api::http::{Answer, Request, Served, Service};
     use crate::server::guard::{GuardConfig, TcpAuth, Transport};
     use crate::server::host::AllowedHosts;
     use crate::server::{Counters, Limits, stop};
@@ -256,8 +256,8 @@ mod tests {
             Box::pin(async { Response::full(StatusCode::OK, "text/plain", "fine") })
         }
 
-        fn is_public(&self, _: &Method, _: &str) -> bool {
-            true
+        fn served(&self, _: &Method, _: &str) -> Served {
+            Served::Public
         }
 
         fn is_stream(&self, _: &Method, _: &str, _: &str) -> bool {

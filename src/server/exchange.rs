@@ -149,9 +149,9 @@ impl Front {
     }
 
     fn admit(&self, parts: &Parts, method: &Method) -> Result<Peer, Problem> {
-        let public = self.service.is_public(method, parts.uri.path());
+        let served = self.service.served(method, parts.uri.path());
         let accepts = |token: &str| self.service.accepts_token(token);
-        guard::check(parts, self.transport, &self.guard, public, accepts).inspect_err(|problem| {
+        guard::check(parts, self.transport, &self.guard, served, accepts).inspect_err(|problem| {
             if problem.status == StatusCode::UNAUTHORIZED
                 && self.counters.count_failed_auth(Instant::now())
             {

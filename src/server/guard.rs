@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use super::host::AllowedHosts;
 use super::refusal;
 use super::target::{check_path, query_has_token};
-use crate::api::http::Peer;
+use crate::api::http::{Peer, Served};
 use crate::api::problem::Problem;
 
 /// How a request came in.
@@ -61,15 +61,16 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// All checks of a request's head in their order. `public` says whether the path is served
-/// without a token, `accepts` whether a token is valid.
+/// All checks of a request's head in their order. `served` is what the service has at the
+/// path, `accepts` says whether a token is valid.
 pub fn check(
     parts: &Parts,
     transport: Transport,
     config: &GuardConfig,
-    public: bool,
+    served: Served,
     accepts: impl Fn(&str) -> bool,
 ) -> Result<Peer, Problem> {
+    let public = served == Served::Public;
     check_length(parts, config)?;
     check_host(parts, transport, config)?;
     check_page(parts, transport, public)?;
@@ -79,11 +80,17 @@ pub fn check(
     let path = check_path(parts.uri.path());
     // A malformed path is never public, whatever the service thinks of it.
     let peer = check_token(parts, transport, config, public && path.is_ok(), accepts)?;
-    if matches!(parts.method, Method::OPTIONS | Method::CONNECT | Method::TRACE) {
-        return Err(refusal::method_not_allowed());
+    match parts.method {
+        Method::CONNECT | Method::TRACE => return Err(refusal::method_not_allowed()),
+        // A path that has other methods says itself which.
+        Method::OPTIONS if served != Served::OtherMethods => {
+            return Err(refusal::method_not_allowed());
+        }
+        _ => {}
     }
     path.map_err(refusal::path_malformed)?;
-    check_content(parts)?;
+    // What is not served is refused as such, whatever it carries.
+    check_content(parts, matches!(served, Served::Public | Served::Guarded))?;
     Ok(peer)
 }
 
@@ -206,12 +213,12 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// What a request carries. A form can't send JSON, so asking for it also keeps a form of
 /// another page from writing; DELETE is never sent across sites without being asked first.
-fn check_content(parts: &Parts) -> Result<(), Problem> {
+fn check_content(parts: &Parts, is_served: bool) -> Result<(), Problem> {
     if parts.headers.contains_key(header::CONTENT_ENCODING) {
         return Err(refusal::content_encoding());
     }
     let is_write = matches!(parts.method, Method::POST | Method::PUT | Method::PATCH);
-    if is_write && !is_json(&parts.headers) {
+    if is_served && is_write && !is_json(&parts.headers) {
         return Err(refusal::content_type());
     }
     Ok(())

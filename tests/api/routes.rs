@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use dossierd::api::code::Code;
-use dossierd::api::http::{Body, Peer, Service};
+use dossierd::api::http::{Body, Peer, Served, Service};
 use dossierd::api::ports::TextFault;
 use dossierd::api::router::{Access, ROUTES};
 use dossierd::daemon::command::CommandError;
@@ -118,7 +118,7 @@ async fn without_a_token_only_public_routes_answer() {
         let mut asked = request(method.clone(), target, body);
         asked.peer = Peer::Anonymous;
         let answer = world.ask(asked).await;
-        let is_public = world.api.is_public(&method, path);
+        let is_public = world.api.served(&method, path) == Served::Public;
         let code = String::from_utf8_lossy(&answer.bytes).contains("\"unauthorized\"");
         assert_eq!(code, !is_public, "{method} {target}");
     }

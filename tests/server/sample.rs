@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use dossierd::api::http::{Answer, Body, Peer, Request, Response, Service};
+use dossierd::api::http::{Answer, Body, Peer, Request, Response, Served, Service};
 use dossierd::api::problem::Problem;
 use http::{HeaderValue, Method, StatusCode, header};
 use tokio::sync::{Notify, mpsc};
@@ -109,8 +109,9 @@ impl Service for Sample {
         })
     }
 
-    fn is_public(&self, method: &Method, path: &str) -> bool {
-        method == Method::GET && matches!(path, "/" | "/healthz")
+    fn served(&self, method: &Method, path: &str) -> Served {
+        let public = method == Method::GET && matches!(path, "/" | "/healthz");
+        if public { Served::Public } else { Served::Guarded }
     }
 
     fn is_stream(&self, _: &Method, path: &str, _: &str) -> bool {

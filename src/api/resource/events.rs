@@ -35,6 +35,12 @@ pub(in crate::api) async fn get(api: &Api, call: &Call) -> Result<Response, Prob
     let types = call.query.get("type").map(parse_types).transpose()?.unwrap_or_default();
     let since = call.query.get("since").map(|text| parse_id("since", text)).transpose()?;
     let limit = call.query.number("limit", 1..=MAX_LIMIT)?;
+    // A client that comes back says where it was; its address still has the first place.
+    let last_seen = call
+        .headers
+        .get("last-event-id")
+        .map(|value| parse_id("Last-Event-ID", value.to_str().unwrap_or_default()))
+        .transpose()?;
     if newest::is_wanted(call)? {
         let feature = api.feature(call).await?;
         return newest::page(api, call, feature, types, limit.unwrap_or(DEFAULT_LIMIT)).await;
@@ -46,13 +52,7 @@ pub(in crate::api) async fn get(api: &Api, call: &Call) -> Result<Response, Prob
     if limit.is_some() {
         return Err(bad_parameter("limit", "limit has no meaning with follow=true; leave it out"));
     }
-    // A client that comes back says where it was; its address still has the first place.
-    let last_seen = call
-        .headers
-        .get("last-event-id")
-        .map(|value| parse_id("Last-Event-ID", value.to_str().unwrap_or_default()));
-    let since = last_seen.transpose()?.or(since);
-    follow(api, call, types, since).await
+    follow(api, call, types, last_seen.or(since)).await
 }
 
 async fn follow(

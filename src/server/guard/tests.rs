@@ -22,8 +22,13 @@ fn config(tcp_auth: TcpAuth) -> GuardConfig {
 
 /// "/" is public, as the shell of the page is.
 fn outcome(parts: &Parts, transport: Transport, tcp_auth: TcpAuth) -> Result<Peer, &'static str> {
-    let public = parts.uri.path() == "/";
-    check(parts, transport, &config(tcp_auth), public, |token| token == TOKEN)
+    let served = match (parts.method.as_str(), parts.uri.path()) {
+        (_, "/") => Served::Public,
+        (_, "/api/nothing") => Served::Nothing,
+        ("OPTIONS" | "PATCH", "/api/y") => Served::OtherMethods,
+        _ => Served::Guarded,
+    };
+    check(parts, transport, &config(tcp_auth), served, |token| token == TOKEN)
         .map_err(|problem| problem.code)
 }
 
@@ -178,6 +183,11 @@ fn the_order_gives_nothing_away_without_a_token() {
         unix(method, &[], Err("method-not-allowed"));
     }
     tcp("OPTIONS", "/api/x", &[OWN, ("origin", "http://evil.test")], Err("origin-not-allowed"));
+    // The service says which methods it has instead.
+    tcp("OPTIONS", "/api/y", &[OWN, AUTH], Ok(Peer::Bearer));
+    tcp("PATCH", "/api/y", &[OWN, AUTH], Ok(Peer::Bearer));
+    tcp("POST", "/api/nothing", &[OWN, AUTH], Ok(Peer::Bearer));
+    tcp("OPTIONS", "/api/nothing", &[OWN, AUTH], Err("method-not-allowed"));
     tcp("GET", "/api/../x", &[OWN], Err("unauthorized"));
     tcp("GET", "/api/../x", &[OWN, AUTH], Err("path-malformed"));
     tcp("POST", "/api/x", &[OWN], Err("unauthorized"));
