@@ -9,23 +9,13 @@ use dossierd::dossier::ErrorReason;
 use http::Method;
 use serde_json::Value;
 
+use crate::described::{self, resolve};
 use crate::kit::{Answered, Plan, World, local, request};
 use crate::routes::happy;
 use crate::versions::{committed, run_of_a_drift};
 
 pub(crate) async fn description(world: &World) -> Value {
     world.get("/api/openapi.json").await.ok()
-}
-
-/// Follows a reference inside the document.
-fn resolve<'a>(api: &'a Value, value: &'a Value) -> &'a Value {
-    match value.get("$ref").and_then(Value::as_str) {
-        Some(reference) => {
-            let at = reference.strip_prefix('#').expect("a local reference");
-            resolve(api, api.pointer(at).unwrap_or_else(|| panic!("{reference} leads nowhere")))
-        }
-        None => value,
-    }
 }
 
 #[tokio::test]
@@ -79,62 +69,6 @@ async fn all_codes_are_described() {
     }
 }
 
-/// Does the value fit the schema? Of JSON Schema this knows what the description uses. An
-/// object must have no member that is not described.
-fn check(api: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
-    let schema = resolve(api, schema);
-    let fail = |what: &str| Err(format!("{at}: {value} {what} {schema}"));
-    if let Some(options) = schema["oneOf"].as_array() {
-        let fits = options.iter().filter(|o| check(api, o, value, at).is_ok()).count();
-        return if fits == 1 { Ok(()) } else { fail("does not fit exactly one of") };
-    }
-    if schema.get("const").is_some_and(|wanted| wanted != value) {
-        return fail("is not");
-    }
-    if schema["enum"].as_array().is_some_and(|allowed| !allowed.contains(value)) {
-        return fail("is none of");
-    }
-    let kind = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(number) if number.is_f64() => "number",
-        Value::Number(_) => "integer",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
-    let is_allowed = match &schema["type"] {
-        Value::Null => true,
-        Value::Array(kinds) => kinds.iter().any(|k| fits(k, kind)),
-        only => fits(only, kind),
-    };
-    if !is_allowed {
-        return fail("has another type than");
-    }
-    if let (Some(items), Some(schema)) = (value.as_array(), schema.get("items")) {
-        for (i, item) in items.iter().enumerate() {
-            check(api, schema, item, &format!("{at}/{i}"))?;
-        }
-    }
-    if let (Some(members), Some(known)) = (value.as_object(), schema["properties"].as_object()) {
-        for (name, member) in members {
-            let Some(schema) = known.get(name) else { return fail(&format!("has {name}, unlike")) };
-            check(api, schema, member, &format!("{at}/{name}"))?;
-        }
-        for name in schema["required"].as_array().unwrap_or(&Vec::new()) {
-            if !members.contains_key(name.as_str().expect("a name")) {
-                return fail(&format!("lacks {name} of"));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Is a value of this kind of the wanted type? An integer is a number too.
-fn fits(wanted: &Value, kind: &str) -> bool {
-    wanted == kind || (wanted == "number" && kind == "integer")
-}
-
 pub(crate) fn conforms(
     api: &Value,
     template: &str,
@@ -142,18 +76,10 @@ pub(crate) fn conforms(
     target: &str,
     answer: &Answered,
 ) {
-    let operation = &api["paths"][template][method.as_str().to_lowercase()];
-    let responses = &operation["responses"];
-    let status = answer.status.as_u16().to_string();
-    let response = responses.get(&status).unwrap_or(&responses["default"]);
-    let media_type = answer.header("content-type").split(';').next().unwrap_or_default();
-    let content = response["content"].get(media_type);
-    let content =
-        content.unwrap_or_else(|| panic!("{target}: {status} {media_type} is not described"));
-    if media_type.ends_with("json") {
-        check(api, &content["schema"], &answer.json(), target)
-            .unwrap_or_else(|fault| panic!("{fault}"));
-    }
+    let media_type = answer.header("content-type");
+    let (status, bytes) = (answer.status.as_u16(), &answer.bytes);
+    described::check_answer(api, template, method.as_str(), status, media_type, bytes)
+        .unwrap_or_else(|fault| panic!("{target}: {fault}"));
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 mod conformance;
 mod delivery;
+#[path = "../kit/described.rs"]
+mod described;
 mod fake_delivery;
 mod kit;
 mod line_transport;

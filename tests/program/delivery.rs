@@ -59,9 +59,20 @@ pub(crate) fn logged(place: &Place) -> Vec<String> {
     log.iter().map(|event| event["event_id"].as_str().expect("an id").to_owned()).collect()
 }
 
+/// How many events the log has, whatever else is in it; none if there is no log.
+fn events_in_log(place: &Place) -> u64 {
+    let log = fs::read(place.dossier("plan-me").join("events.jsonl")).unwrap_or_default();
+    log.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{\"event_id\"")).count()
+        as u64
+}
+
 pub(crate) fn edit(place: &Place, text: &str) {
+    let total = || counts(place).iter().sum::<u64>();
+    let before = (events_in_log(place), total());
     place.write("plan-me/plan.md", text);
     place.run(&["status", "plan-me"]).fine();
+    // It is seen a moment before it is logged, and counted when that is durable.
+    wait_until("the edit is counted", || events_in_log(place) != before.0 && total() != before.1);
 }
 
 /// A daemon with the project, and everything delivered.

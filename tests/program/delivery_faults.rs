@@ -54,8 +54,10 @@ fn a_damaged_cursor_holds_up_its_own_log_and_is_told() {
             .iter()
             .any(|slug| ids(&place, slug).iter().all(|id| taken.contains(id)))
     });
+    wait_until("the damaged cursor is told", || {
+        status(&place)["fault"].as_str().is_some_and(|fault| fault.contains("cursor"))
+    });
     assert_ne!(status(&place)["state"], "idle", "what cannot be read may be pending");
-    assert!(status(&place)["fault"].as_str().is_some_and(|fault| fault.contains("cursor")));
     fs::write(&damaged, whole).expect("written");
     wait_until("everything is delivered", || {
         place.run(&["sync", "flush"]);

@@ -13,6 +13,9 @@ mod delivery;
 #[cfg(unix)]
 mod delivery_faults;
 #[cfg(unix)]
+#[path = "../kit/described.rs"]
+mod described;
+#[cfg(unix)]
 mod disk_full;
 #[cfg(unix)]
 mod durability;

@@ -7,12 +7,14 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Child;
+use std::sync::LazyLock;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::described;
 use crate::kit::{DEADLINE, wait_until};
 
 /// A daemon that runs; killed when dropped.
@@ -179,6 +181,14 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    /// The value of a header, by its name in lower case.
+    fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (found, value) = line.split_once(':')?;
+            found.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
@@ -205,5 +215,30 @@ fn exchange(
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-    Reply { status, head: head.to_owned(), body: body.to_owned() }
+    let reply = Reply { status, head: head.to_owned(), body: body.to_owned() };
+    hold_to_description(method, target, &reply);
+    reply
+}
+
+/// Whatever a test asks for: an answer is one that the API's description has.
+fn hold_to_description(method: &str, target: &str, reply: &Reply) {
+    static API: LazyLock<Value> = LazyLock::new(|| {
+        serde_json::from_str(include_str!("../../static/openapi.json")).expect("is JSON")
+    });
+    let path = target.split('?').next().unwrap_or_default();
+    // Without a status there is no answer; a stream of chunks is not for this; and what could
+    // not be read as a request at all is refused by hyper, without a body.
+    let is_whole = reply.header("transfer-encoding").is_none() && method != "HEAD";
+    let is_refused_unread = matches!(reply.status, 400 | 431) && reply.body.is_empty();
+    if reply.status == 0 || !is_whole || is_refused_unread {
+        return;
+    }
+    // What is no path of ours gets a problem, as any path's other methods do.
+    let (template, method) = match described::template_of(&API, path) {
+        Some(template) => (template, method),
+        None => ("/healthz", "NONE"),
+    };
+    let (kind, body) = (reply.header("content-type").unwrap_or_default(), reply.body.as_bytes());
+    described::check_answer(&API, template, method, reply.status, kind, body)
+        .unwrap_or_else(|fault| panic!("{method} {target}: {fault}: {reply:?}"));
 }
