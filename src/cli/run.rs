@@ -10,7 +10,7 @@ use super::{CliError, Context, Verdict, places};
 use crate::daemon::config::{Config, ConfigError};
 use crate::daemon::{Ending, StartError};
 use crate::host::{Host, HostConfig, HostError, ServerError};
-use crate::platform::access::restrict_new_files;
+use crate::platform::access::{forbid_core_dumps, restrict_new_files};
 use crate::platform::memory;
 use crate::store::LockError;
 
@@ -51,6 +51,7 @@ pub(super) fn start_log(listen: &ListenArgs) -> Result<(), CliError> {
 pub(super) fn start(listen: &ListenArgs, socket: Option<PathBuf>) -> Result<Host, HostError> {
     memory::configure();
     restrict_new_files();
+    forbid_core_dumps();
     let home = std::env::var_os("DOSSIERD_HOME").map(PathBuf::from);
     let home = crate::store::Home::resolve(home).map_err(StartError::Home)?;
     let config = HostConfig {
@@ -134,7 +135,7 @@ fn hint(error: &HostError) -> Option<&'static str> {
         }
         HostError::Start(StartError::Config(ConfigError::Invalid { .. }))
         | HostError::Config(ConfigError::Invalid { .. }) => Some(
-            "keys are listen, tcp_auth, allowed_hosts and log; correct the file, or remove it to use the defaults",
+            "keys are listen, tcp_auth, allowed_hosts, log, watch, limits and sync; correct the file, or remove it to use the defaults",
         ),
         // They say which directory, and what to do with it.
         HostError::Start(StartError::Home(_)) => None,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
-use super::config::{Config, ConfigError};
+use super::config::{Config, ConfigError, Limits};
 use super::engine::{Ending, Engine, Event, Parts};
 use super::feed::Feed;
 use super::handle::DaemonHandle;
@@ -59,6 +59,8 @@ pub struct Setup {
     pub segment_bytes: u64,
     /// How long a vanished directory keeps its rows: a disk may come back.
     pub grace: Duration,
+    /// What projects may take.
+    pub limits: Limits,
 }
 
 impl Default for Setup {
@@ -67,6 +69,7 @@ impl Default for Setup {
             backend: watching::factory(BackendChoice::default()),
             segment_bytes: 16 * 1024 * 1024,
             grace: Duration::from_secs(30),
+            limits: Limits::default(),
         }
     }
 }
@@ -91,13 +94,14 @@ impl Daemon {
         Self::start_with(home, config_file, Setup::default())
     }
 
-    /// The same, with the source of events that the configuration names.
-    pub fn start_watching_with(
+    /// The same, with the source of events and the limits that the configuration names.
+    pub fn start_configured(
         home: &Home,
         config_file: &Path,
         backend: BackendChoice,
+        limits: Limits,
     ) -> Result<Self, StartError> {
-        let setup = Setup { backend: watching::factory(backend), ..Setup::default() };
+        let setup = Setup { backend: watching::factory(backend), limits, ..Setup::default() };
         Self::start_with(home, config_file, setup)
     }
 
@@ -125,20 +129,21 @@ impl Daemon {
             project: project_loader(home),
             cancelled: AtomicBool::new(false),
             segment_bytes: setup.segment_bytes,
+            limits: setup.limits.of_index(),
         });
         let feed = Arc::new(Feed::default());
         let views = Arc::new(ArcSwap::default());
 
         let count = std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 8));
         let mut threads = workers::start(count, &jobs, &event_sender, &environment)?;
-        let reports = event_sender.clone();
+        let reports = TellsOfPanic { thread: "the journal", events: event_sender.clone() };
         threads.push(Journal::start(
             clock,
             EventIds::default(),
             Arc::clone(&feed),
             orders,
             move |report| {
-                let _ = reports.send(Event::Journal(report));
+                let _ = reports.events.send(Event::Journal(report));
             },
         )?);
         let (slow, slow_thread) = slow_lane(&event_sender, &mut warnings)?;
@@ -156,6 +161,7 @@ impl Daemon {
             jobs: job_sender,
             workers: count,
             grace: setup.grace,
+            max_roots: setup.limits.roots.count(),
             journal: order_sender,
             registry: registry_file,
             views: Arc::clone(&views),
@@ -225,6 +231,20 @@ impl Daemon {
             let _ = thread.join();
         }
         ending.unwrap_or_else(|_| Ending::Failed("the loop panicked".into()))
+    }
+}
+
+/// Belongs to a thread, and tells the loop should that panic: nobody else would notice.
+struct TellsOfPanic {
+    thread: &'static str,
+    events: Sender<Event>,
+}
+
+impl Drop for TellsOfPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = self.events.send(Event::Ended(self.thread));
+        }
     }
 }
 
