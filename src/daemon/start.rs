@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
@@ -51,6 +51,10 @@ pub enum StartError {
     Thread(#[from] std::io::Error),
 }
 
+/// How long workers may take to end once there is nothing to do. The loop has waited for
+/// their jobs before.
+const LAST_JOB: Duration = Duration::from_secs(1);
+
 /// What a host can choose. Tests choose to lose events, and to see soon what is rare.
 pub struct Setup {
     /// The source of events; the system's by default.
@@ -81,6 +85,7 @@ pub struct Daemon {
     ready: Receiver<()>,
     ended: Receiver<Infallible>,
     engine: JoinHandle<Ending>,
+    workers: Vec<JoinHandle<()>>,
     threads: Vec<JoinHandle<()>>,
     warnings: Vec<String>,
     // Held until everything has ended; released in this order, the inner lock first.
@@ -135,7 +140,8 @@ impl Daemon {
         let views = Arc::new(ArcSwap::default());
 
         let count = std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 8));
-        let mut threads = workers::start(count, &jobs, &event_sender, &environment)?;
+        let workers = workers::start(count, &jobs, &event_sender, &environment)?;
+        let mut threads = Vec::new();
         let reports = TellsOfPanic { thread: "the journal", events: event_sender.clone() };
         threads.push(Journal::start(
             clock,
@@ -189,6 +195,7 @@ impl Daemon {
             ready,
             ended,
             engine,
+            workers,
             threads,
             warnings,
             _state_lock: state_lock,
@@ -221,7 +228,8 @@ impl Daemon {
         let _ = self.events.send(Event::Stop);
     }
 
-    /// Stops and waits until everything is written.
+    /// Stops and waits until everything is written. A worker that does not come back from
+    /// the disk is left to the end of the process.
     pub fn stop(self) -> Ending {
         self.ask_to_stop();
         let ending = self.engine.join();
@@ -229,6 +237,12 @@ impl Daemon {
         for thread in self.threads {
             // A panic has been reported already.
             let _ = thread.join();
+        }
+        let deadline = Instant::now() + LAST_JOB;
+        for worker in self.workers {
+            while !worker.is_finished() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(1));
+            }
         }
         ending.unwrap_or_else(|_| Ending::Failed("the loop panicked".into()))
     }

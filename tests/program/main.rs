@@ -16,6 +16,8 @@ mod delivery_faults;
 mod disk_full;
 #[cfg(unix)]
 mod durability;
+#[cfg(target_os = "linux")]
+mod exhaustion;
 #[cfg(unix)]
 mod features;
 #[cfg(unix)]
@@ -38,6 +40,8 @@ mod one_shot;
 mod refused_starts;
 #[cfg(unix)]
 mod running;
+#[cfg(target_os = "linux")]
+mod secrets;
 #[cfg(target_os = "linux")]
 mod stopped;
 #[cfg(target_os = "linux")]
