@@ -21,7 +21,7 @@ pub(super) fn run(args: WatchArgs, context: &mut Context) -> Result<Verdict, Cli
         CliError::io(format!("cannot watch {}", args.path.display()), error)
             .hint("name a project root or a feature directory that exists")
     })?;
-    start_log(&args.listen)?;
+    log::start(&args.listen)?;
     let mut host = match start(&args.listen, context.socket.clone()) {
         Ok(host) => host,
         Err(HostError::Start(StartError::Locked(LockError::Held { .. }))) => {

@@ -107,9 +107,10 @@ class Broken(Exception):
     """The script cannot do what it is for."""
 
 
-def copy_tree():
+def copy_tree(needed=NEEDED):
     """Puts what is needed of the source into the copy."""
-    for name in NEEDED:
+    shutil.rmtree(TREE / "src", ignore_errors=True)
+    for name in needed:
         source, copy = ROOT / name, TREE / name
         if source.is_dir():
             shutil.rmtree(copy, ignore_errors=True)
