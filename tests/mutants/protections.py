@@ -30,6 +30,7 @@ from pathlib import Path
 import run as tree
 from run import Broken, Edit
 
+tree.TREE = tree.TARGET / "protections"
 NEEDED = tree.NEEDED + ["tests/server"]
 
 # What the copy gets besides: is this the protection that is out, this the fault that is due?

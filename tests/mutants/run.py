@@ -109,12 +109,12 @@ class Broken(Exception):
 
 def copy_tree(needed=NEEDED):
     """Puts what is needed of the source into the copy."""
-    shutil.rmtree(TREE / "src", ignore_errors=True)
     for name in needed:
         source, copy = ROOT / name, TREE / name
         if source.is_dir():
             shutil.rmtree(copy, ignore_errors=True)
-            shutil.copytree(source, copy)
+            # Every file is new, so that nothing of an older copy counts as built.
+            shutil.copytree(source, copy, copy_function=shutil.copyfile)
         elif source.is_file():
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, copy)
