@@ -202,11 +202,11 @@ OUT = [
         ["answers::every_answer_carries_the_headers"],
     ),
     Out(
-        "socket-mode",
+        "socket-directory",
         Edit(
             "src/server/unix_socket.rs",
             "    if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {\n",
-            '    if crate::is_out("socket-mode") {\n        return Ok(());\n    }\n'
+            '    if crate::is_out("socket-directory") {\n        return Ok(());\n    }\n'
             "    if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {\n",
         ),
         ["socket::the_directory_must_be_ours_alone"],
