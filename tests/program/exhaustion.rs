@@ -105,7 +105,7 @@ fn a_file_of_a_tebibyte_costs_no_memory_and_holds_nobody_up() {
 #[test]
 fn limits_that_were_lowered_hold() {
     let place = Place::with_feature();
-    let limits = "limits: {connections: 2, body_bytes: 300, roots: 1, artifacts: 3, \
+    let limits = "limits: {connections: 8, body_bytes: 300, roots: 1, artifacts: 3, \
                   text_bytes: 5, header_seconds: 1}\n";
     crate::kit::write(&place.home().join("config/config.yaml"), limits);
     let daemon = place.start_registered();
@@ -124,9 +124,9 @@ fn limits_that_were_lowered_hold() {
     fs::create_dir(place.path().join("other")).expect("made");
     let second = place.run(&["add", "other"]);
     second.fails(2, &["1 roots are registered, which is the limit"]);
-    let inside = flood(&daemon, 2);
+    let inside = flood(&daemon, 8);
     wait_until("others are turned away", || daemon.tcp("GET", "/healthz", &[]).status != 200);
-    // Both are idle: their second is soon over.
+    // All of them are idle: their second is soon over.
     wait_until("there is room again", || daemon.tcp("GET", "/healthz", &[]).status == 200);
     drop(inside);
     daemon.stop();
