@@ -364,6 +364,35 @@ fn files_are_short_and_finished() {
     check(violations, "files to divide or to finish");
 }
 
+/// The tests that `tests/TRUST.md` names are there. A protection whose test was renamed or
+/// removed would otherwise only seem to be tested.
+#[test]
+fn the_attacks_are_tested_by_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
+    let (mut named, mut missing) = (0, Vec::new());
+    let text = read("tests/TRUST.md");
+    let rows = text.lines().filter(|line| line.starts_with('|'));
+    for entry in rows.flat_map(|row| row.split('`').skip(1).step_by(2)) {
+        let mut parts = entry.splitn(3, ' ');
+        let (Some(suite), Some(place), Some(name)) = (parts.next(), parts.next(), parts.next())
+        else {
+            continue;
+        };
+        let (file, wanted) = match suite {
+            "unit" => (place.to_owned(), format!("fn {name}(")),
+            "browser" => (format!("tests/browser/{place}"), name.to_owned()),
+            suite => (format!("tests/{suite}/{place}.rs"), format!("fn {name}(")),
+        };
+        named += 1;
+        if !read(&file).contains(&wanted) {
+            missing.push(format!("{file}: {name}"));
+        }
+    }
+    assert!(named > 80, "the table is read wrongly: {named} tests are named");
+    check(missing, "tests that tests/TRUST.md names");
+}
+
 #[test]
 fn the_reader_of_sources_tells_tests_from_the_program() {
     let text = "//! Doc with process::exit.\n\

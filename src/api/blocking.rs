@@ -2,6 +2,7 @@
 //! reads, and answers that are large enough to take long.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -30,6 +31,7 @@ pub(super) struct Blocking {
     deadline: Duration,
     /// Who does not answer when time is up.
     source: &'static str,
+    panics: Arc<AtomicU64>,
 }
 
 impl Blocking {
@@ -44,7 +46,7 @@ impl Blocking {
     }
 
     fn new(places: usize, deadline: Duration, source: &'static str) -> Self {
-        Self { places: Arc::new(Semaphore::new(places)), deadline, source }
+        Self { places: Arc::new(Semaphore::new(places)), deadline, source, panics: Arc::default() }
     }
 
     /// Runs `work` here if it is about a few rows only, else as [`Blocking::run`] does.
@@ -74,9 +76,7 @@ impl Blocking {
         };
         match tokio::time::timeout(self.deadline, done).await {
             Ok(Some(result)) => Ok(result),
-            Ok(None) => {
-                Err(Code::Internal.problem("it failed in a way that it should not; see the log"))
-            }
+            Ok(None) => Err(self.panicked()),
             Err(_) => Err(Code::Busy
                 .problem(format!(
                     "no answer {}within {} s; try again",
@@ -85,6 +85,21 @@ impl Blocking {
                 ))
                 .retry_after(5)),
         }
+    }
+
+    /// How often work panicked.
+    pub(super) fn panics(&self) -> u64 {
+        self.panics.load(Ordering::Relaxed)
+    }
+
+    /// Logs a panic under an id that the client gets as well. The panic hook has printed
+    /// where and why.
+    fn panicked(&self) -> Problem {
+        let id = ulid::Ulid::generate().to_string();
+        self.panics.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(%id, "work for a request panicked");
+        let detail = "this is a bug; the id below stands in the daemon's log next to what happened";
+        Code::Internal.problem(detail).with("id", id)
     }
 }
 
@@ -106,7 +121,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_a_problem() {
-        let problem = Blocking::reads().run::<()>(|| panic!("as tests do")).await;
-        assert_eq!(problem.expect_err("it panicked").code, "internal");
+        let blocking = Blocking::reads();
+        let problem = blocking.run::<()>(|| panic!("as tests do")).await;
+        let problem = problem.expect_err("it panicked");
+        assert_eq!(problem.code, "internal");
+        assert!(problem.extra["id"].as_str().is_some_and(|id| id.len() == 26), "{problem:?}");
+        assert_eq!(blocking.panics(), 1);
     }
 }

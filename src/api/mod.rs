@@ -34,4 +34,6 @@ mod resource;
 mod select;
 mod similar;
 
+pub use resource::artifact::MAX_TEXT_BYTES;
 pub use service::{Api, ApiConfig};
+pub use session::MAX_SESSIONS;

@@ -55,6 +55,10 @@ pub struct ApiConfig {
     pub delivery: Arc<dyn Delivery>,
     /// Keeps logged-in pages.
     pub sessions: Arc<dyn SessionStore>,
+    /// How many pages may be logged in; [`MAX_SESSIONS`](super::MAX_SESSIONS) unless less.
+    pub max_sessions: usize,
+    /// The most of an artifact's text that is served, in bytes; [`MAX_TEXT_BYTES`](super::MAX_TEXT_BYTES) unless less.
+    pub text_bytes: u64,
     /// The time of day.
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// [`HEARTBEAT`], or shorter in tests.
@@ -73,6 +77,7 @@ pub struct Api {
     pub(super) version: &'static str,
     pub(super) started_at: Timestamp,
     pub(super) text: Arc<dyn ArtifactText>,
+    pub(super) text_bytes: u64,
     pub(super) logs: Arc<dyn EventLogs>,
     pub(super) delivery: Arc<dyn Delivery>,
     pub(super) clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
@@ -98,12 +103,13 @@ impl Api {
             version: config.version,
             started_at: config.started_at,
             text: config.text,
+            text_bytes: config.text_bytes,
             logs: config.logs,
             delivery: config.delivery,
             clock: config.clock,
             heartbeat: config.heartbeat,
             places: config.places,
-            sessions: Arc::new(Sessions::new(config.sessions.load())),
+            sessions: Arc::new(Sessions::new(config.sessions.load(), config.max_sessions)),
             session_store: config.sessions,
             blocking: Blocking::reads(),
             renderings: Blocking::renderings(),

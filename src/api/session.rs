@@ -37,6 +37,8 @@ const KEPT_WITHIN: Duration = Duration::from_secs(10 * 60);
 /// The codes and sessions of one daemon. Codes are gone when it stops.
 pub struct Sessions {
     held: Mutex<Held>,
+    /// How many pages may be logged in.
+    most: usize,
     /// Held while sessions are written down, so that older ones never replace newer ones.
     writing: Mutex<()>,
 }
@@ -66,10 +68,11 @@ struct Code {
 }
 
 impl Sessions {
-    /// No codes, and the sessions that were kept.
-    pub fn new(kept: Vec<KeptSession>) -> Self {
+    /// No codes, and the newest `most` of the sessions that were kept.
+    pub fn new(mut kept: Vec<KeptSession>, most: usize) -> Self {
+        kept.drain(..kept.len().saturating_sub(most));
         let held = Held { sessions: kept.into(), ..Held::default() };
-        Self { held: Mutex::new(held), writing: Mutex::default() }
+        Self { held: Mutex::new(held), most, writing: Mutex::default() }
     }
 
     /// A new one-time code: 128 random bits in base64url, 22 characters.
@@ -100,7 +103,7 @@ impl Sessions {
         }
         let token = Token::generate()?;
         let session = KeptSession { token_sha256: hash(token.expose()), last_used: today };
-        push_bounded(&mut held.sessions, session, MAX_SESSIONS);
+        push_bounded(&mut held.sessions, session, self.most);
         Ok(Some(token))
     }
 
@@ -186,7 +189,7 @@ mod tests {
     }
 
     fn sessions() -> Sessions {
-        Sessions::new(Vec::new())
+        Sessions::new(Vec::new(), MAX_SESSIONS)
     }
 
     fn log_in(sessions: &Sessions, now: Instant) -> Token {
@@ -279,11 +282,11 @@ mod tests {
         assert!(!before.want_keeping());
         let written = serde_json::to_string(&kept.load()).unwrap();
         assert!(!written.contains(token.expose()));
-        let after = Sessions::new(kept.load());
+        let after = Sessions::new(kept.load(), MAX_SESSIONS);
         let hash = hash(token.expose()).to_string();
         assert!(!after.accepts(&hash, today()), "the hash is no token");
         assert!(after.accepts(token.expose(), today()));
-        let idle = Sessions::new(kept.load());
+        let idle = Sessions::new(kept.load(), MAX_SESSIONS);
         assert!(!idle.accepts(token.expose(), later(SESSION_IDLE)));
     }
 

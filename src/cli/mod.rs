@@ -30,6 +30,7 @@ mod export;
 mod fleet;
 mod follow;
 mod list;
+mod log;
 mod man;
 mod new_file;
 mod open;

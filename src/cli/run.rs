@@ -2,20 +2,18 @@
 
 use std::path::PathBuf;
 
-use tracing_subscriber::EnvFilter;
-
 use super::args::{ListenArgs, RunArgs};
 use super::error::ErrorKind;
-use super::{CliError, Context, Verdict, places};
-use crate::daemon::config::{Config, ConfigError};
+use super::{CliError, Context, Verdict, log};
+use crate::daemon::config::ConfigError;
 use crate::daemon::{Ending, StartError};
 use crate::host::{Host, HostConfig, HostError, ServerError};
-use crate::platform::access::restrict_new_files;
+use crate::platform::access::{forbid_core_dumps, restrict_new_files};
 use crate::platform::memory;
 use crate::store::LockError;
 
 pub(super) fn run(args: RunArgs, context: &mut Context) -> Result<Verdict, CliError> {
-    start_log(&args.listen)?;
+    log::start(&args.listen)?;
     let mut host = start(&args.listen, context.socket.clone()).map_err(explain)?;
     let stop = signalled()?;
     announce(&host, args.json, context)?;
@@ -23,34 +21,11 @@ pub(super) fn run(args: RunArgs, context: &mut Context) -> Result<Verdict, CliEr
     end(host)
 }
 
-/// Sends the log to stderr.
-pub(super) fn start_log(listen: &ListenArgs) -> Result<(), CliError> {
-    let configured = || {
-        // A file that cannot be used is an error a moment later, when the daemon starts.
-        let file = match &listen.config {
-            Some(named) => named.clone(),
-            None => places::home().ok()?.config_file(),
-        };
-        Config::load(&file).ok()?.log
-    };
-    let directives = listen.log.clone().or_else(configured).unwrap_or_else(|| "info".to_owned());
-    // What the watcher's crate warns of is met by design, and would name absolute paths.
-    let quiet = if directives.contains("notify") { "" } else { ",notify=error" };
-    let filter = EnvFilter::try_new(format!("{directives}{quiet}")).map_err(|error| {
-        CliError::new(ErrorKind::Usage, format!("{directives:?} is no log filter"))
-            .because(error)
-            .hint("use error, warn, info, debug or trace, or directives such as info,dossierd::watch=debug")
-    })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A second subscriber in one process is refused; then the first one goes on.
-    let _ = if listen.log_json { log.json().try_init() } else { log.with_ansi(false).try_init() };
-    Ok(())
-}
-
 /// Starts the daemon with its listeners.
 pub(super) fn start(listen: &ListenArgs, socket: Option<PathBuf>) -> Result<Host, HostError> {
     memory::configure();
     restrict_new_files();
+    forbid_core_dumps();
     let home = std::env::var_os("DOSSIERD_HOME").map(PathBuf::from);
     let home = crate::store::Home::resolve(home).map_err(StartError::Home)?;
     let config = HostConfig {
@@ -134,7 +109,7 @@ fn hint(error: &HostError) -> Option<&'static str> {
         }
         HostError::Start(StartError::Config(ConfigError::Invalid { .. }))
         | HostError::Config(ConfigError::Invalid { .. }) => Some(
-            "keys are listen, tcp_auth, allowed_hosts and log; correct the file, or remove it to use the defaults",
+            "keys are listen, tcp_auth, allowed_hosts, log, watch, limits and sync; correct the file, or remove it to use the defaults",
         ),
         // They say which directory, and what to do with it.
         HostError::Start(StartError::Home(_)) => None,

@@ -7,8 +7,8 @@ use super::output::Output;
 use super::render::event::event;
 use super::render::{Page, features};
 use super::route::Route;
-use super::run::{announce, end, explain, ready_line, signalled, start, start_log};
-use super::{CliError, Context, Verdict, add, tail};
+use super::run::{announce, end, explain, ready_line, signalled, start};
+use super::{CliError, Context, Verdict, add, log, tail};
 use crate::api::http::{Body, Peer, Request, Service};
 use crate::daemon::StartError;
 use crate::daemon::command::CommandError;
@@ -21,7 +21,7 @@ pub(super) fn run(args: WatchArgs, context: &mut Context) -> Result<Verdict, Cli
         CliError::io(format!("cannot watch {}", args.path.display()), error)
             .hint("name a project root or a feature directory that exists")
     })?;
-    start_log(&args.listen)?;
+    log::start(&args.listen)?;
     let mut host = match start(&args.listen, context.socket.clone()) {
         Ok(host) => host,
         Err(HostError::Start(StartError::Locked(LockError::Held { .. }))) => {

@@ -1,6 +1,7 @@
 //! The daemon's configuration file, `config.yaml`. Missing means defaults; unknown keys are
 //! errors that name their line.
 
+mod limits;
 mod sync;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -13,6 +14,7 @@ use crate::dossier::yaml::printable;
 use crate::store::{StoreError, document};
 use crate::watch::BackendChoice;
 
+pub use self::limits::Limits;
 pub use self::sync::{BatchSize, Format, HttpUrl, Sync, TimeoutSeconds, Webhook};
 #[cfg(feature = "nats")]
 pub use self::sync::{Nats, NatsUrl};
@@ -56,6 +58,8 @@ pub struct Config {
     pub log: Option<String>,
     /// How files are watched.
     pub watch: Watch,
+    /// What clients and projects may take.
+    pub limits: Limits,
     /// Where events are delivered to.
     pub sync: Sync,
 }

@@ -23,7 +23,7 @@ use crate::dossier::ledger::Ledger;
 use crate::dossier::path::shown;
 use crate::dossier::snapshot::Snapshot;
 use crate::dossier::{Digest, RelPath, Timestamp};
-use crate::index::RootFault;
+use crate::index::{Limits, RootFault};
 use crate::store::Home;
 use crate::survey::{
     Assignment, FeatureSurvey, Judged, LastKnown, Surroundings, Surveyed, TaskError, now,
@@ -173,6 +173,8 @@ pub(super) struct JobEnvironment {
     pub cancelled: AtomicBool,
     /// A segment of an event log is closed at this size.
     pub segment_bytes: u64,
+    /// What the index of a feature may take in.
+    pub limits: Limits,
 }
 
 impl Job {

@@ -74,7 +74,8 @@ pub(super) fn load(
         Some((checkpoint, opening, published)) => (Some((checkpoint, opening)), published),
         None => (None, None),
     };
-    let index = FeatureIndex::new(whereabouts.dir.clone(), rules, cache);
+    let mut index = FeatureIndex::new(whereabouts.dir.clone(), rules, cache);
+    index.set_limits(environment.limits);
     let mut survey = FeatureSurvey::new(
         whereabouts.slug.clone(),
         whereabouts.prefix.clone(),

@@ -17,7 +17,7 @@ use super::order::{Order, Report};
 use super::publish;
 use super::sequence::EventIds;
 use super::start::Setup;
-use crate::index::{RootFault, ScanRequest};
+use crate::index::{Limits, RootFault, ScanRequest};
 use crate::project::root::{Registration, RootError, classify_registration, feature_dirs};
 use crate::store::{Home, HomeError, InstanceLock, LamportClock, LockError, StoreError};
 use crate::survey::Assignment;
@@ -86,6 +86,7 @@ pub fn write_once(home: &Home, path: &Path, options: OnceOptions) -> Result<(), 
         project: project_loader(home),
         cancelled: AtomicBool::new(false),
         segment_bytes: Setup::default().segment_bytes,
+        limits: Limits::default(),
     };
     let result = places(&found)?.into_iter().try_for_each(|at| {
         let outcome = write_feature(at, &options, &environment)?;

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
-use super::config::{Config, ConfigError};
+use super::config::{Config, ConfigError, Limits};
 use super::engine::{Ending, Engine, Event, Parts};
 use super::feed::Feed;
 use super::handle::DaemonHandle;
@@ -51,6 +51,10 @@ pub enum StartError {
     Thread(#[from] std::io::Error),
 }
 
+/// How long workers may take to end once there is nothing to do. The loop has waited for
+/// their jobs before.
+const LAST_JOB: Duration = Duration::from_secs(1);
+
 /// What a host can choose. Tests choose to lose events, and to see soon what is rare.
 pub struct Setup {
     /// The source of events; the system's by default.
@@ -59,6 +63,8 @@ pub struct Setup {
     pub segment_bytes: u64,
     /// How long a vanished directory keeps its rows: a disk may come back.
     pub grace: Duration,
+    /// What projects may take.
+    pub limits: Limits,
 }
 
 impl Default for Setup {
@@ -67,6 +73,7 @@ impl Default for Setup {
             backend: watching::factory(BackendChoice::default()),
             segment_bytes: 16 * 1024 * 1024,
             grace: Duration::from_secs(30),
+            limits: Limits::default(),
         }
     }
 }
@@ -78,6 +85,7 @@ pub struct Daemon {
     ready: Receiver<()>,
     ended: Receiver<Infallible>,
     engine: JoinHandle<Ending>,
+    workers: Vec<JoinHandle<()>>,
     threads: Vec<JoinHandle<()>>,
     warnings: Vec<String>,
     // Held until everything has ended; released in this order, the inner lock first.
@@ -91,13 +99,14 @@ impl Daemon {
         Self::start_with(home, config_file, Setup::default())
     }
 
-    /// The same, with the source of events that the configuration names.
-    pub fn start_watching_with(
+    /// The same, with the source of events and the limits that the configuration names.
+    pub fn start_configured(
         home: &Home,
         config_file: &Path,
         backend: BackendChoice,
+        limits: Limits,
     ) -> Result<Self, StartError> {
-        let setup = Setup { backend: watching::factory(backend), ..Setup::default() };
+        let setup = Setup { backend: watching::factory(backend), limits, ..Setup::default() };
         Self::start_with(home, config_file, setup)
     }
 
@@ -125,20 +134,22 @@ impl Daemon {
             project: project_loader(home),
             cancelled: AtomicBool::new(false),
             segment_bytes: setup.segment_bytes,
+            limits: setup.limits.of_index(),
         });
         let feed = Arc::new(Feed::default());
         let views = Arc::new(ArcSwap::default());
 
         let count = std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 8));
-        let mut threads = workers::start(count, &jobs, &event_sender, &environment)?;
-        let reports = event_sender.clone();
+        let workers = workers::start(count, &jobs, &event_sender, &environment)?;
+        let mut threads = Vec::new();
+        let reports = TellsOfPanic { thread: "the journal", events: event_sender.clone() };
         threads.push(Journal::start(
             clock,
             EventIds::default(),
             Arc::clone(&feed),
             orders,
             move |report| {
-                let _ = reports.send(Event::Journal(report));
+                let _ = reports.events.send(Event::Journal(report));
             },
         )?);
         let (slow, slow_thread) = slow_lane(&event_sender, &mut warnings)?;
@@ -156,6 +167,7 @@ impl Daemon {
             jobs: job_sender,
             workers: count,
             grace: setup.grace,
+            max_roots: setup.limits.roots.count(),
             journal: order_sender,
             registry: registry_file,
             views: Arc::clone(&views),
@@ -183,6 +195,7 @@ impl Daemon {
             ready,
             ended,
             engine,
+            workers,
             threads,
             warnings,
             _state_lock: state_lock,
@@ -215,7 +228,8 @@ impl Daemon {
         let _ = self.events.send(Event::Stop);
     }
 
-    /// Stops and waits until everything is written.
+    /// Stops and waits until everything is written. A worker that does not come back from
+    /// the disk is left to the end of the process.
     pub fn stop(self) -> Ending {
         self.ask_to_stop();
         let ending = self.engine.join();
@@ -224,7 +238,27 @@ impl Daemon {
             // A panic has been reported already.
             let _ = thread.join();
         }
+        let deadline = Instant::now() + LAST_JOB;
+        for worker in self.workers {
+            while !worker.is_finished() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
         ending.unwrap_or_else(|_| Ending::Failed("the loop panicked".into()))
+    }
+}
+
+/// Belongs to a thread, and tells the loop should that panic: nobody else would notice.
+struct TellsOfPanic {
+    thread: &'static str,
+    events: Sender<Event>,
+}
+
+impl Drop for TellsOfPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = self.events.send(Event::Ended(self.thread));
+        }
     }
 }
 

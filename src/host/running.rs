@@ -11,7 +11,7 @@ use super::sessions::SessionFile;
 use crate::api::service::HEARTBEAT;
 use crate::api::token::Token;
 use crate::api::{Api, ApiConfig};
-use crate::daemon::config::{Config, ConfigError, DEFAULT_LISTEN, TcpAuth};
+use crate::daemon::config::{self, Config, ConfigError, DEFAULT_LISTEN, TcpAuth};
 use crate::daemon::handle::DaemonHandle;
 use crate::daemon::{Daemon, Ending, StartError};
 use crate::server::{
@@ -100,7 +100,7 @@ impl Host {
             Some(named) => (named.clone(), Config::load_named(named)?),
             None => (home.config_file(), Config::load(&home.config_file())?),
         };
-        let daemon = Daemon::start_watching_with(home, &config_file, file.watch.backend)?;
+        let daemon = Daemon::start_configured(home, &config_file, file.watch.backend, file.limits)?;
         let daemon = wait_until_ready(daemon)?;
         let token_file = home.token_file();
         match Listening::start(&daemon, home, config, file) {
@@ -220,6 +220,8 @@ impl Listening {
             logs: Arc::new(Logs::default()),
             delivery: couriers.port(),
             sessions: Arc::new(SessionFile(home.sessions_file())),
+            max_sessions: file.limits.sessions.count(),
+            text_bytes: file.limits.text_bytes.get(),
             clock: Arc::new(now),
             heartbeat: HEARTBEAT,
             places: places(home),
@@ -238,13 +240,32 @@ impl Listening {
                 TcpAuth::None => server::TcpAuth::None,
             },
             allowed_hosts: [file.allowed_hosts, config.allowed_hosts].concat(),
-            limits: Limits::default(),
+            limits: server_limits(&file.limits),
             counters: Arc::clone(&counters),
         };
         let server = Server::start(server_config, api.clone(), runtime.handle())?;
         api.set_http(server.http_addr);
         api.set_transport_counts(Arc::new(Counts(counters)));
         Ok(Self { server, api, couriers, runtime })
+    }
+}
+
+/// What the server is to hold clients to.
+fn server_limits(limits: &config::Limits) -> Limits {
+    Limits {
+        connections: limits.connections.count(),
+        streams: limits.streams.count(),
+        local_connections: limits.local_connections.count(),
+        local_streams: limits.local_streams.count(),
+        header_bytes: limits.header_bytes.count(),
+        header_count: limits.header_count.count(),
+        uri_bytes: limits.uri_bytes.count(),
+        body_bytes: limits.body_bytes.count(),
+        header_time: limits.header_seconds.seconds(),
+        body_time: limits.body_seconds.seconds(),
+        handler_time: limits.handler_seconds.seconds(),
+        write_stall: limits.write_stall_seconds.seconds(),
+        send_buffer: Limits::default().send_buffer,
     }
 }
 
@@ -261,4 +282,18 @@ fn wait_until_ready(daemon: Daemon) -> Result<Daemon, HostError> {
         Ending::Failed(message) => message,
         Ending::Stopped => "it was stopped".to_owned(),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{MAX_SESSIONS, MAX_TEXT_BYTES};
+
+    #[test]
+    fn the_defaults_of_the_configuration_are_those_of_who_enforces_them() {
+        let limits = config::Limits::default();
+        assert_eq!(server_limits(&limits), Limits::default());
+        assert_eq!(limits.sessions.count(), MAX_SESSIONS);
+        assert_eq!(limits.text_bytes.get(), MAX_TEXT_BYTES);
+    }
 }

@@ -1,4 +1,4 @@
-//! File modes: what this process gives to new files, and lossless paths in JSON.
+//! What this process lets others see of it: the modes of its files, and no memory dumps.
 
 use std::path::Path;
 
@@ -12,6 +12,19 @@ pub fn restrict_new_files() {
 /// There is no umask here; new files inherit the access list of their directory.
 #[cfg(not(unix))]
 pub fn restrict_new_files() {}
+
+/// From here on the system writes no memory of this process to a disk: there are a token and
+/// private texts in it.
+#[cfg(unix)]
+pub fn forbid_core_dumps() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    // Lowering a limit is always allowed; a system that refuses all the same has its own rules.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+}
+
+/// This system writes none unless it is told to.
+#[cfg(not(unix))]
+pub fn forbid_core_dumps() {}
 
 /// Makes a directory and the missing ones above it, each 0700.
 pub fn create_private_dirs(path: &Path) -> std::io::Result<()> {

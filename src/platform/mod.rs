@@ -2,7 +2,7 @@
 //!
 //! `dir` is the handle through which everything below a directory is reached without
 //! following links; `user` says who runs this and on which machine; `runtime` where
-//! sockets go and how long their paths may be; `access` sets modes; `memory` gives free
+//! sockets go and how long their paths may be; `access` sets modes and forbids core dumps; `memory` gives free
 //! memory back.
 //! Decisions stay with the callers: nothing here knows a dossier.
 

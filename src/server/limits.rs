@@ -113,6 +113,20 @@ where
 mod tests {
     use super::*;
 
+    /// What the documentation and the trust model promise.
+    #[test]
+    fn the_defaults() {
+        let seconds = Duration::from_secs;
+        let limits = Limits::default();
+        assert_eq!((limits.connections, limits.streams), (64, 16));
+        assert_eq!((limits.local_connections, limits.local_streams), (256, 224));
+        assert_eq!((limits.header_bytes, limits.header_count), (16_384, 64));
+        assert_eq!((limits.uri_bytes, limits.body_bytes), (2048, 65_536));
+        assert_eq!((limits.header_time, limits.body_time), (seconds(15), seconds(10)));
+        assert_eq!((limits.handler_time, limits.write_stall), (seconds(30), seconds(20)));
+        assert_eq!(limits.send_buffer, 131_072);
+    }
+
     #[test]
     fn limits_go_down_only() {
         type Change = fn(&mut Limits);

@@ -64,6 +64,8 @@ pub struct Batch {
     /// ([`Cookies::rearm`](super::Cookies::rearm)), or no barrier comes any more. An
     /// overflow may have swallowed this, so it asks for the same.
     pub cookies_lost: bool,
+    /// What watches has panicked: nothing that follows can be trusted.
+    pub panic: Option<String>,
 }
 
 impl Batch {
@@ -74,6 +76,7 @@ impl Batch {
             && self.barriers.is_empty()
             && self.root_hints.is_empty()
             && !self.cookies_lost
+            && self.panic.is_none()
     }
 }
 
@@ -95,6 +98,7 @@ struct State {
     barriers: Vec<CookieId>,
     root_hints: BTreeSet<PathBuf>,
     cookies_lost: bool,
+    panic: Option<String>,
     /// Ordered by component, so that what is below a path is one range.
     roots: BTreeSet<PathBuf>,
     stats: DirtyStats,
@@ -181,6 +185,12 @@ impl DirtySet {
         self.ring();
     }
 
+    /// Says that a thread which watches panicked: no event of it comes any more.
+    pub fn push_panic(&self, thread: &str) {
+        self.lock().panic.get_or_insert_with(|| thread.to_owned());
+        self.ring();
+    }
+
     /// Makes a root known, so that hints about it are given.
     pub fn add_root(&self, root: &Path) {
         self.lock().roots.insert(root.to_path_buf());
@@ -211,6 +221,7 @@ impl DirtySet {
             barriers: mem::take(&mut state.barriers),
             root_hints: mem::take(&mut state.root_hints).into_iter().collect(),
             cookies_lost: mem::take(&mut state.cookies_lost),
+            panic: state.panic.take(),
         }
     }
 

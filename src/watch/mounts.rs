@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, PipeWriter, Read, Seek};
+use std::ops::Deref;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,6 +43,7 @@ impl MountWatch {
         let thread = thread::Builder::new()
             .name("mounts".into())
             .spawn(move || {
+                let dirty = TellsOfPanic(dirty);
                 loop {
                     let mut fds = [
                         PollFd::new(&table, PollFlags::PRI),
@@ -69,6 +71,25 @@ impl MountWatch {
             })
             .map_err(failed)?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+/// The set, for as long as the thread lives: should it panic, the set is told.
+struct TellsOfPanic(Arc<DirtySet>);
+
+impl Deref for TellsOfPanic {
+    type Target = DirtySet;
+
+    fn deref(&self) -> &DirtySet {
+        &self.0
+    }
+}
+
+impl Drop for TellsOfPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.push_panic("the thread that watches mounts");
+        }
     }
 }
 

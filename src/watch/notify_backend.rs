@@ -99,7 +99,9 @@ impl notify::EventHandler for Handler {
 impl Drop for Handler {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::Release);
-        if !self.shared.stopping.load(Ordering::Acquire) {
+        if std::thread::panicking() {
+            self.dirty.push_panic("the thread that reads file events");
+        } else if !self.shared.stopping.load(Ordering::Acquire) {
             self.dirty.push_overflow("the watcher's thread ended");
         }
     }

@@ -165,6 +165,14 @@ struct Lane {
     unwatched: Arc<AtomicUsize>,
 }
 
+impl Drop for Lane {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let _ = self.events.send(SlowEvent::Panicked);
+        }
+    }
+}
+
 impl Lane {
     fn run<D>(mut self, inbox: &Receiver<Order>, mut debounce: Debounce<D>)
     where

@@ -11,6 +11,8 @@ pub enum SlowEvent {
     Config,
     /// What the project at this path says of itself, or of its missions.
     Project(PathBuf),
+    /// What watches them panicked: nothing follows.
+    Panicked,
 }
 
 /// One thing to watch, whether or not it exists yet.

@@ -14,7 +14,7 @@ use dossierd::api::ports::{
 };
 use dossierd::api::session::KeptSession;
 use dossierd::api::token::Token;
-use dossierd::api::{Api, ApiConfig};
+use dossierd::api::{Api, ApiConfig, MAX_SESSIONS, MAX_TEXT_BYTES};
 use dossierd::daemon::command::{Command, CommandError, Registered};
 use dossierd::daemon::feed::{Feed, LoggedEvent};
 use dossierd::daemon::handle::DaemonHandle;
@@ -422,6 +422,8 @@ impl World {
             logs: Arc::clone(&logs) as Arc<dyn EventLogs>,
             delivery: Arc::clone(&delivery) as Arc<dyn Delivery>,
             sessions: Arc::new(NoSessions),
+            max_sessions: MAX_SESSIONS,
+            text_bytes: MAX_TEXT_BYTES,
             clock: Arc::new(|| time(1000)),
             heartbeat,
             places: vec![(PathBuf::from(SECRET_PLACE), "~")],

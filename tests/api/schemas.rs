@@ -130,6 +130,7 @@ async fn the_configuration_has_the_keys_that_the_parser_allows() {
     for (text, pointer) in [
         ("zz: 1\n", "/properties"),
         ("watch: {zz: 1}\n", "/properties/watch/properties"),
+        ("limits: {zz: 1}\n", "/properties/limits/properties"),
         ("sync: {zz: 1}\n", "/properties/sync/properties"),
         ("sync: {webhook: {zz: 1}}\n", "/properties/sync/properties/webhook/oneOf/0/properties"),
     ] {

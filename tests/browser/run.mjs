@@ -8,6 +8,7 @@
 import { access } from "./access.mjs";
 import { away } from "./away.mjs";
 import { manyArtifacts, project } from "./fixtures.mjs";
+import { foreign } from "./foreign.mjs";
 import { hostile } from "./hostile.mjs";
 import { large } from "./large.mjs";
 import { live } from "./live.mjs";
@@ -29,7 +30,7 @@ const lanes = [
     const given = project(scratch, "second");
     await play("second", given.root, [access], given);
     const strange = project(scratch, "third");
-    await play("third", strange.root, [unusual], strange);
+    await play("third", strange.root, [foreign, unusual], strange);
   },
 ];
 

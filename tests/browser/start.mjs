@@ -44,8 +44,9 @@ export async function withBrowser(body) {
     return started;
   };
   try {
-    // Chromium's own sandbox needs rights that containers and root do not have.
-    browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+    // Chromium's own sandbox needs rights that containers and root do not have. The name is
+    // one that somebody made lead here.
+    browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--host-resolver-rules=MAP evil.test 127.0.0.1"] });
     return await body({ browser, daemon, scratch, out });
   } finally {
     await browser?.close();

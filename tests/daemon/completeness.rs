@@ -16,7 +16,7 @@ use dossierd::api::ports::{
 use dossierd::api::service::HEARTBEAT;
 use dossierd::api::session::KeptSession;
 use dossierd::api::token::Token;
-use dossierd::api::{Api, ApiConfig};
+use dossierd::api::{Api, ApiConfig, MAX_SESSIONS, MAX_TEXT_BYTES};
 use dossierd::daemon::view::FeatureView;
 use dossierd::dossier::RelPath;
 use dossierd::dossier::completeness::CompletenessStatus;
@@ -119,6 +119,8 @@ fn api_of(bench: &Bench) -> Api {
         logs: Arc::new(NoDisk),
         delivery: Arc::new(NoDelivery),
         sessions: Arc::new(NoDisk),
+        max_sessions: MAX_SESSIONS,
+        text_bytes: MAX_TEXT_BYTES,
         clock: Arc::new(dossierd::survey::now),
         heartbeat: HEARTBEAT,
         places: Vec::new(),

@@ -8,5 +8,6 @@ mod events;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod live;
+mod panics;
 mod roots;
 mod survey;

@@ -107,13 +107,14 @@ class Broken(Exception):
     """The script cannot do what it is for."""
 
 
-def copy_tree():
+def copy_tree(needed=NEEDED):
     """Puts what is needed of the source into the copy."""
-    for name in NEEDED:
+    for name in needed:
         source, copy = ROOT / name, TREE / name
         if source.is_dir():
             shutil.rmtree(copy, ignore_errors=True)
-            shutil.copytree(source, copy)
+            # Every file is new, so that nothing of an older copy counts as built.
+            shutil.copytree(source, copy, copy_function=shutil.copyfile)
         elif source.is_file():
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, copy)

@@ -44,8 +44,10 @@ fn a_damaged_cursor_holds_up_its_own_log_and_is_told() {
     fs::write(&damaged, "{broken").expect("written");
     let daemon = place.start();
     for slug in ["plan-me", "plan-too"] {
+        let before = ids(&place, slug).len();
         place.write(&format!("{slug}/plan.md"), "# other\n");
         place.run(&["status", slug]).fine();
+        wait_until("it is logged", || ids(&place, slug).len() > before);
     }
     wait_until("the other log is delivered", || {
         place.run(&["sync", "flush"]);
@@ -236,7 +238,9 @@ fn a_pause_that_cannot_be_read_is_one() {
     assert_eq!(status(&place)["state"], "paused");
     assert!(status(&place)["reason"].as_str().is_some_and(|reason| reason.contains("pause.json")));
     place.run(&["sync", "resume"]).fine();
+    let before = logged(&place).len();
     edit(&place, "# other\n");
+    wait_until("it is logged", || logged(&place).len() > before);
     drain(&place);
     assert_eq!(backend.taken(), logged(&place));
     daemon.stop();

@@ -113,6 +113,37 @@ fn output_for_people_is_printable() {
 }
 
 #[test]
+fn each_line_of_the_log_is_one_of_ours() {
+    for more in [&[][..], &["--log-json"]] {
+        let place = place();
+        place.write("plan-me/a\n<3>x\u{1b}[31m.md", "text\n");
+        place.write("plan-me/a\n<3>y\u{1b}[31m/b.md", "text\n");
+        let args = ["run", "--listen", "127.0.0.1:0", "--json", "--log", "trace"];
+        let daemon = place.start_with(&[&args[..], more].concat());
+        place.run(&["add", "project"]).fine();
+        fs::write(place.feature(SLUG).join("spec.md"), b"bad\xff").expect("written");
+        place.run(&["list"]).fine();
+        fs::remove_dir_all(place.feature(SLUG)).expect("removed");
+        place.run(&["list"]).fine();
+        let agent = "User-Agent: \u{1b}[31m\u{202e}INJECTED";
+        daemon.unix("GET", "/INJECTED%0a%1b", &["Host: localhost", agent]);
+        let log = daemon.stderr();
+        daemon.stop();
+        assert!(log.lines().count() > 20, "nothing was traced: {log}");
+        for line in log.lines() {
+            assert!(!line.contains('\u{1b}'), "it acts on a terminal: {line:?}");
+            match more {
+                [] => assert!(line.trim_start().starts_with("20"), "it has no time: {line:?}"),
+                _ => drop(serde_json::from_str::<serde_json::Value>(line).expect(line)),
+            }
+        }
+        if more.is_empty() {
+            is_printable("the log", &log);
+        }
+    }
+}
+
+#[test]
 fn json_keeps_names_exactly() {
     let place = place();
     let daemon = place.start_registered();

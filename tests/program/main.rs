@@ -19,6 +19,8 @@ mod described;
 mod disk_full;
 #[cfg(unix)]
 mod durability;
+#[cfg(target_os = "linux")]
+mod exhaustion;
 #[cfg(unix)]
 mod features;
 #[cfg(unix)]
@@ -41,6 +43,8 @@ mod one_shot;
 mod refused_starts;
 #[cfg(unix)]
 mod running;
+#[cfg(target_os = "linux")]
+mod secrets;
 #[cfg(target_os = "linux")]
 mod stopped;
 #[cfg(target_os = "linux")]

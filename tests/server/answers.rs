@@ -5,6 +5,11 @@ use std::sync::atomic::Ordering;
 
 use crate::harness::{Reply, Site, head};
 
+/// Word for word what the page may do.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+
 fn assert_headers(reply: &Reply, what: &str) {
     for (name, value) in [
         ("x-content-type-options", "nosniff"),
@@ -18,8 +23,7 @@ fn assert_headers(reply: &Reply, what: &str) {
     assert!(reply.header("date").is_some(), "{what}: date");
     let policy = reply.header("content-security-policy").unwrap();
     if reply.header("content-type").is_some_and(|kind| kind.starts_with("text/html")) {
-        assert!(policy.contains("require-trusted-types-for 'script'"), "{what}: {policy}");
-        assert!(!policy.contains("unsafe"), "{what}: {policy}");
+        assert_eq!(policy, PAGE_POLICY, "{what}");
         assert_eq!(reply.header("cross-origin-opener-policy"), Some("same-origin"));
     } else {
         assert_eq!(policy, "default-src 'none'; frame-ancestors 'none'; sandbox", "{what}");
@@ -52,6 +56,33 @@ fn every_answer_carries_the_headers() {
     let host = format!("Host: {}", site.host());
     assert_headers(&site.tcp().ask(&head("GET", "/api/echo", &[&host])), "401");
     assert_headers(&site.tcp().ask(&head("GET", "/", &["Host: evil.test"])), "403");
+    assert_headers(&site.tcp().ask(&head("GET", "/", &[])), "400");
+    let long = format!("/{}", "a".repeat(3000));
+    assert_headers(&site.ask("GET", &long, &[]), "414");
+}
+
+#[test]
+fn answers_to_bodies_and_limits_carry_the_headers() {
+    let short = std::time::Duration::from_millis(100);
+    let site = Site::with_limits(|limits| {
+        (limits.streams, limits.body_time, limits.handler_time) = (1, short, short);
+    });
+    let mut stream = site.tcp();
+    stream.send(site.request("GET", "/api/stream", &[]));
+    assert_headers(&stream.reply_head(), "a stream");
+    let json = "Content-Type: application/json";
+    for (method, path, more, status) in [
+        ("GET", "/api/stream", &[][..], 503),
+        ("GET", "/api/never", &[], 503),
+        ("POST", "/api/echo", &[json, "Content-Length: 65537"], 413),
+        ("POST", "/api/echo", &[json, "Content-Length: 5"], 408),
+        ("POST", "/api/echo", &[json, "Content-Encoding: gzip"], 415),
+        ("POST", "/api/echo", &[json, "Content-Length: 1", "Transfer-Encoding: chunked"], 400),
+    ] {
+        let reply = site.ask(method, path, more);
+        assert_eq!(reply.status, status, "{path} {more:?}");
+        assert_headers(&reply, path);
+    }
 }
 
 #[test]

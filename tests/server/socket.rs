@@ -199,6 +199,30 @@ fn a_busy_port_is_an_error_or_moves() {
     runtime.block_on(server.shutdown(DEADLINE));
 }
 
+/// Another process that shares its port (`SO_REUSEPORT`) does not get to share ours.
+#[cfg(target_os = "linux")]
+#[test]
+fn nobody_shares_the_port() {
+    use rustix::net::{AddressFamily, SocketType, bind, listen, socket, sockopt};
+    let shares = |address: std::net::SocketAddr| {
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        sockopt::set_socket_reuseport(&socket, true).unwrap();
+        sockopt::set_socket_reuseaddr(&socket, true).unwrap();
+        let shared = bind(&socket, &address).and_then(|()| listen(&socket, 1));
+        (socket, shared)
+    };
+    let site = Site::new();
+    assert_eq!(shares(site.addr).1, Err(rustix::io::Errno::ADDRINUSE));
+    // Such a socket that was there first is a busy port to us, also if it is of our user.
+    let (planted, shared) = shares((std::net::Ipv4Addr::LOCALHOST, 0).into());
+    shared.unwrap();
+    let directory = private_directory();
+    let mut config = config(&directory);
+    let address = rustix::net::getsockname(&planted).unwrap();
+    config.listen = std::net::SocketAddr::try_from(address).unwrap();
+    assert!(matches!(refused(&config), ServerError::PortInUse(_)));
+}
+
 #[test]
 fn only_loopback_is_served() {
     let directory = private_directory();

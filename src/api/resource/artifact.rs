@@ -23,8 +23,8 @@ use crate::dossier::artifact::{Artifact, Location};
 use crate::dossier::snapshot::ArtifactSummary;
 use crate::dossier::{Digest, ErrorReason, RelPath};
 
-/// Text up to this size is served: 5 MiB.
-const MAX_TEXT_BYTES: u64 = 5 * 1024 * 1024;
+/// Text up to this size is served, unless less was configured: 5 MiB.
+pub const MAX_TEXT_BYTES: u64 = 5 * 1024 * 1024;
 
 #[derive(Serialize)]
 struct Detail<'a> {
@@ -47,6 +47,8 @@ struct Detail<'a> {
 /// A file as it is now.
 struct Current {
     text: Text,
+    /// The most that is served, in bytes.
+    limit: u64,
     /// SHA-256 of the whole file; `None` where it is larger than what was read.
     hash: Option<Digest>,
 }
@@ -118,11 +120,12 @@ async fn read(
     path: &RelPath,
 ) -> Result<Result<Current, TextFault>, Problem> {
     let (port, feature, path) = (Arc::clone(&api.text), Arc::clone(feature), path.clone());
+    let limit = api.text_bytes;
     api.blocking
         .run(move || {
-            let text = port.read(&feature.dir, &path, MAX_TEXT_BYTES)?;
+            let text = port.read(&feature.dir, &path, limit)?;
             let hash = (!text.truncated).then(|| Digest::sha256(&text.bytes));
-            Ok(Current { text, hash })
+            Ok(Current { text, limit, hash })
         })
         .await
 }
@@ -144,7 +147,7 @@ fn detail(
         summary: ArtifactSummary::new(row, &feature.dossier.provenance),
         content: utf8.ok().filter(|_| !truncated),
         content_truncated: truncated,
-        truncation_notice: truncated.then(|| too_large(current.text.size)),
+        truncation_notice: truncated.then(|| too_large(current)),
         content_error: utf8.err().filter(|_| !truncated).map(|error| {
             format!("it is not valid UTF-8 any more, from byte {} on", error.valid_up_to())
         }),
@@ -158,7 +161,7 @@ fn detail(
 /// The text alone, as a download that no browser shows as anything but text.
 fn raw_text(row: &Artifact, current: Current) -> Result<Response, Problem> {
     if current.text.truncated {
-        return Err(Code::TooLarge.problem(too_large(current.text.size)));
+        return Err(Code::TooLarge.problem(too_large(&current)));
     }
     if let Err(error) = std::str::from_utf8(&current.text.bytes) {
         let detail =
@@ -175,10 +178,9 @@ fn raw_text(row: &Artifact, current: Current) -> Result<Response, Problem> {
     })
 }
 
-fn too_large(size: u64) -> String {
-    format!(
-        "the file has {size} bytes; up to {MAX_TEXT_BYTES} bytes are served, so open it in the checkout"
-    )
+fn too_large(current: &Current) -> String {
+    let (size, most) = (current.text.size, current.limit);
+    format!("the file has {size} bytes; up to {most} bytes are served, so open it in the checkout")
 }
 
 fn missing(row: &Artifact) -> Problem {

@@ -225,6 +225,7 @@ fn requests(out: &mut Exposition, counts: &RequestCounts) {
 
 fn transport(out: &mut Exposition, api: &Api) {
     let Some(counts) = api.transport_counts() else { return };
+    let panics = counts.panics + api.blocking.panics() + api.renderings.panics();
     for (name, help, value) in [
         ("dossierd_auth_failures_total", "Requests without a valid token.", counts.failed_auth),
         (
@@ -237,7 +238,7 @@ fn transport(out: &mut Exposition, api: &Api) {
             "Connections of processes under another uid.",
             counts.foreign_peers,
         ),
-        ("dossierd_panics_total", "Requests whose handler panicked.", counts.panics),
+        ("dossierd_panics_total", "Requests whose handler panicked.", panics),
     ] {
         out.one(name, "counter", help, value as f64);
     }

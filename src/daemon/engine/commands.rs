@@ -17,9 +17,6 @@ use crate::store::{Registry, RootKind};
 use crate::survey::{Task, now as timestamp};
 use crate::watch::{CookieError, WatchBackend};
 
-/// More registered roots are refused.
-const MAX_ROOTS: usize = 256;
-
 impl Engine {
     /// Does what is asked, or refuses it.
     pub(super) fn take_command(&mut self, command: Command) {
@@ -239,9 +236,9 @@ impl Engine {
         if let Some(known) = self.roots.iter().find(|r| covers(r, &new_path)) {
             return Ok((known.registered.id.clone(), true));
         }
-        if self.roots.len() >= MAX_ROOTS {
-            let text =
-                format!("{MAX_ROOTS} roots are registered, which is the limit; remove one first");
+        let most = self.parts.max_roots;
+        if self.roots.len() >= most {
+            let text = format!("{most} roots are registered, which is the limit; remove one first");
             return Err(CommandError::Conflict(text));
         }
         if let (Some(step), Some(name)) = (step, new_path.file_name()) {

@@ -20,6 +20,9 @@ impl Engine {
     }
 
     fn take_batch(&mut self, batch: Batch, now: Instant) {
+        if let Some(thread) = &batch.panic {
+            self.fail(format!("{thread} panicked"));
+        }
         for (path, kind) in &batch.marks {
             self.route(path, *kind, now);
         }

@@ -46,8 +46,10 @@ const SAFETY: Duration = Duration::from_secs(3600);
 pub(super) enum Event {
     /// A worker is done.
     Job(Box<JobResult>),
-    /// A worker panicked: the daemon ends.
+    /// A worker panicked, and its job is lost: the daemon ends.
     Panicked(String),
+    /// Another thread panicked: the daemon ends.
+    Ended(&'static str),
     /// The journal has something to say.
     Journal(Report),
     /// Configuration or missions may have changed.
@@ -79,6 +81,8 @@ pub(super) struct Parts {
     pub workers: usize,
     /// How long a vanished directory keeps its rows.
     pub grace: Duration,
+    /// How many roots may be registered.
+    pub max_roots: usize,
     pub journal: Orders,
     pub registry: RegistryFile,
     pub views: Arc<ArcSwap<View>>,
@@ -230,8 +234,10 @@ impl Engine {
             Event::Job(result) => self.job_done(*result),
             Event::Panicked(message) => {
                 tracing::error!(%message, "a worker panicked");
-                self.ending = Some(Ending::Failed(format!("a worker panicked: {message}")));
+                self.in_flight = self.in_flight.saturating_sub(1);
+                self.fail(format!("a worker panicked: {message}"));
             }
+            Event::Ended(thread) => self.fail(format!("{thread} panicked")),
             Event::Journal(report) => self.journal_says(report),
             Event::Slow(SlowEvent::Config) => {
                 let mut warnings = self.base_warnings.clone();
@@ -239,12 +245,20 @@ impl Engine {
                 self.health.warnings = warnings;
                 self.publish = true;
             }
+            Event::Slow(SlowEvent::Panicked) => {
+                self.fail("the thread that watches configuration panicked".to_owned());
+            }
             Event::Slow(SlowEvent::Project(root)) => {
                 let own = self.features.values_mut().filter(|f| f.at.project_root == root);
                 own.for_each(Feature::touch_context);
             }
             Event::Stop => self.ending = Some(Ending::Stopped),
         }
+    }
+
+    /// Ends because of something that cannot happen; the first reason is the one to tell.
+    fn fail(&mut self, why: String) {
+        self.ending.get_or_insert(Ending::Failed(why));
     }
 
     /// Publishes a new view, if anything changed.
@@ -301,6 +315,7 @@ impl Engine {
             match self.parts.events.recv_deadline(deadline) {
                 Ok(Event::Job(result)) => self.job_done(*result),
                 Ok(Event::Journal(report)) => self.journal_says(report),
+                Ok(Event::Panicked(_)) => self.in_flight = self.in_flight.saturating_sub(1),
                 Ok(_) => {}
                 Err(_) => break,
             }

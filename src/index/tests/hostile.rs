@@ -256,6 +256,61 @@ fn reading_for_others_is_bounded() {
     assert_eq!(read(0), (0, 5, true));
 }
 
+/// What `/proc` has says that it is empty, and is not.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_says_it_is_empty_is_read_within_the_limit() {
+    let dir = FeatureDir::open(Path::new("/proc/self")).expect("opens");
+    assert_eq!(dir.open_file(&path("status")).expect("opens").key.size, 0);
+    let some = dir.read_bounded(&path("status"), 10).expect("read");
+    assert_eq!((some.bytes.len(), some.truncated), (10, true));
+    let all = dir.read_bounded(&path("status"), 1024 * 1024).expect("read");
+    assert_eq!((all.size, all.truncated), (all.bytes.len() as u64, false));
+    assert!(all.bytes.starts_with(&some.bytes));
+}
+
+#[test]
+fn of_a_file_far_too_large_only_the_beginning_is_read() {
+    let kit = Kit::new();
+    let file = fs::File::create(kit.at("huge.md")).expect("made");
+    const SIZE: u64 = 1 << 40;
+    if let Err(error) = file.set_len(SIZE) {
+        eprintln!("SKIPPED: no file of {SIZE} bytes here: {error}");
+        return;
+    }
+    let dir = FeatureDir::open(&kit.root).expect("opens");
+    let limit = 5 * 1024 * 1024;
+    let text = dir.read_bounded(&path("huge.md"), limit).expect("read");
+    assert_eq!((text.bytes.len() as u64, text.size, text.truncated), (limit, SIZE, true));
+    assert!(text.bytes.capacity() as u64 <= 4 * limit, "{}", text.bytes.capacity());
+}
+
+#[test]
+fn a_file_that_grows_while_it_is_read_gives_no_more_than_asked_for() {
+    let kit = Kit::new();
+    kit.write("log.md", vec![b'x'; 4096]);
+    let dir = FeatureDir::open(&kit.root).expect("opens");
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let stopper = Stopper(&stop);
+        scope.spawn(|| {
+            let mut file =
+                fs::OpenOptions::new().append(true).open(kit.at("log.md")).expect("opens");
+            let mut left = 64;
+            while !stop.load(Ordering::Relaxed) && left > 0 {
+                std::io::Write::write_all(&mut file, &vec![b'x'; 64 * 1024]).expect("appended");
+                left -= 1;
+            }
+        });
+        for _ in 0..50 {
+            let text = dir.read_bounded(&path("log.md"), 10_000).expect("read");
+            assert!(text.bytes.len() <= 10_000);
+            assert_eq!(text.truncated, text.size > 10_000, "{}", text.size);
+        }
+        drop(stopper);
+    });
+}
+
 #[test]
 fn an_unreadable_file_is_a_row_and_heals() {
     if is_root("an unreadable file") {
@@ -340,9 +395,11 @@ fn a_file_swapped_with_a_link_to_the_outside_never_leaks() {
         });
         let dir = FeatureDir::open(&root).expect("opens");
         let leaked = text(canary);
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let began = Instant::now();
+        let deadline = began + Duration::from_secs(20);
         let mut round = 0;
-        while round < 400 || swaps.load(Ordering::Relaxed) < 50 {
+        let long_enough = || began.elapsed() >= Duration::from_secs(2);
+        while round < 400 || swaps.load(Ordering::Relaxed) < 50 || !long_enough() {
             assert!(Instant::now() < deadline, "the race never ran");
             round += 1;
             match round % 3 {

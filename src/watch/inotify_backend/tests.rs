@@ -94,6 +94,20 @@ impl Inside {
 }
 
 #[test]
+fn a_reader_that_panics_says_so() {
+    let inside = Inside::new();
+    let reader = inside.reader();
+    let panicked = std::thread::spawn(move || {
+        let _reader = reader;
+        panic!("as tests do");
+    });
+    assert!(panicked.join().is_err());
+    let batch = inside.dirty.take();
+    assert_eq!(batch.panic.as_deref(), Some("the thread that reads file events"));
+    assert!(inside.dirty.take().is_empty());
+}
+
+#[test]
 fn what_cannot_be_told_from_a_loss_is_an_overflow() {
     let inside = Inside::new();
     let root = inside.wd("").expect("watched");

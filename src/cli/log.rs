@@ -1,0 +1,86 @@
+//! The log on stderr: one event is one line, whatever is in it.
+//!
+//! What is logged names files and directories, whose names are hostile text. As JSON they
+//! are escaped by its rules. As text each line is made harmless here, in the one place
+//! through which all of them go, since no single log call can be trusted to remember.
+
+use std::io::{self, Write};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::args::ListenArgs;
+use super::error::ErrorKind;
+use super::render::escape;
+use super::{CliError, places};
+use crate::daemon::config::Config;
+
+/// Sends the log to stderr.
+pub(super) fn start(listen: &ListenArgs) -> Result<(), CliError> {
+    let configured = || {
+        // A file that cannot be used is an error a moment later, when the daemon starts.
+        let file = match &listen.config {
+            Some(named) => named.clone(),
+            None => places::home().ok()?.config_file(),
+        };
+        Config::load(&file).ok()?.log
+    };
+    let directives = listen.log.clone().or_else(configured).unwrap_or_else(|| "info".to_owned());
+    // What the watcher's crate warns of is met by design, and would name absolute paths.
+    let quiet = if directives.contains("notify") { "" } else { ",notify=error" };
+    let filter = EnvFilter::try_new(format!("{directives}{quiet}")).map_err(|error| {
+        CliError::new(ErrorKind::Usage, format!("{directives:?} is no log filter"))
+            .because(error)
+            .hint("use error, warn, info, debug or trace, or directives such as info,dossierd::watch=debug")
+    })?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter);
+    // A second subscriber in one process is refused; then the first one goes on.
+    let _ = if listen.log_json {
+        log.json().with_writer(io::stderr).try_init()
+    } else {
+        log.with_ansi(false).with_writer(Lines(io::stderr)).try_init()
+    };
+    Ok(())
+}
+
+/// Where lines go; what is written at once is one event, and becomes one line.
+struct Lines<M>(M);
+
+/// Takes one event.
+struct Line<W>(W);
+
+impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for Lines<M> {
+    type Writer = Line<M::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Line(self.0.make_writer())
+    }
+}
+
+impl<W: Write> Write for Line<W> {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let line = escape::line(text.strip_suffix('\n').unwrap_or(&text));
+        self.0.write_all(format!("{line}\n").as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line_whatever_it_says() {
+        let mut written = Vec::new();
+        let mut line = Line(&mut written);
+        line.write_all("at a\n<3>b\u{1b}[31m\u{202e}\n".as_bytes()).unwrap();
+        line.write_all(b"plain\n").unwrap();
+        let text = String::from_utf8(written).unwrap();
+        assert_eq!(text, "at a\\u{a}<3>b\\u{1b}[31m\\u{202e}\nplain\n");
+    }
+}
