@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use super::delivery::Couriers;
 use super::ports::{Artifacts, Counts, Logs};
 use super::sessions::SessionFile;
@@ -14,6 +16,7 @@ use crate::api::{Api, ApiConfig};
 use crate::daemon::config::{self, Config, ConfigError, DEFAULT_LISTEN, TcpAuth};
 use crate::daemon::handle::DaemonHandle;
 use crate::daemon::{Daemon, Ending, StartError};
+use crate::platform::threads;
 use crate::server::{
     self, Counters, IfBusy, Limits, RunningServer, Server, ServerConfig, ServerError,
 };
@@ -67,6 +70,11 @@ pub enum HostError {
     Ended(String),
 }
 
+/// Threads that serve.
+const SERVING: usize = 2;
+/// Threads for what blocks, at most: reads, renderings, compression.
+const BLOCKING: usize = 16;
+
 /// What messages to peers over TCP call the directories of this daemon and of its user.
 fn places(home: &Home) -> Vec<(PathBuf, &'static str)> {
     let own = [
@@ -86,6 +94,7 @@ pub struct Host {
     api: Arc<Api>,
     couriers: Arc<Couriers>,
     runtime: tokio::runtime::Runtime,
+    loop_ended: oneshot::Receiver<()>,
     warnings: Vec<String>,
     token_file: PathBuf,
 }
@@ -104,10 +113,19 @@ impl Host {
         let daemon = wait_until_ready(daemon)?;
         let token_file = home.token_file();
         match Listening::start(&daemon, home, config, file) {
-            Ok(Listening { server, api, couriers, runtime }) => {
+            Ok(Listening { server, api, couriers, runtime, loop_ended }) => {
                 let mut warnings = daemon.warnings().to_vec();
                 warnings.extend(server.warnings.iter().map(ToString::to_string));
-                Ok(Self { daemon, server, api, couriers, runtime, warnings, token_file })
+                Ok(Self {
+                    daemon,
+                    server,
+                    api,
+                    couriers,
+                    runtime,
+                    loop_ended,
+                    warnings,
+                    token_file,
+                })
             }
             Err(error) => {
                 daemon.stop();
@@ -151,8 +169,7 @@ impl Host {
     /// Waits until `stop` completes (true), or something ends that never should (false);
     /// [`Host::stop`] then tells what.
     pub fn run_until(&mut self, stop: impl Future<Output = ()>) -> bool {
-        let ended = self.daemon.ended().clone();
-        let loop_ended = self.runtime.spawn_blocking(move || ended.recv().is_err());
+        let loop_ended = &mut self.loop_ended;
         let courier_ended = self.couriers.failed();
         let server = &mut self.server;
         let asked = self.runtime.block_on(async {
@@ -182,12 +199,40 @@ impl Host {
     }
 }
 
+/// The runtime of the listeners, with one thread for what blocks already there, for good: where
+/// the system has no more to give, requests wait for it, and nothing panics.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    threads::are_to_be_had(SERVING + 1)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(SERVING)
+        .max_blocking_threads(BLOCKING)
+        .thread_keep_alive(Duration::from_secs(365 * 24 * 3600))
+        .enable_all()
+        .thread_name("server")
+        .build()?;
+    drop(runtime.spawn_blocking(|| ()));
+    Ok(runtime)
+}
+
+/// Completes when the loop has ended.
+fn loop_ended(daemon: &Daemon) -> std::io::Result<oneshot::Receiver<()>> {
+    let (over, ended) = (daemon.ended().clone(), oneshot::channel());
+    let wait = move || {
+        // It never sends; its end is what it says.
+        let _ = over.recv();
+        drop(ended.0);
+    };
+    std::thread::Builder::new().name("ending".into()).spawn(wait)?;
+    Ok(ended.1)
+}
+
 /// What is started after the daemon, and can fail without it.
 struct Listening {
     server: RunningServer,
     api: Arc<Api>,
     couriers: Arc<Couriers>,
     runtime: tokio::runtime::Runtime,
+    loop_ended: oneshot::Receiver<()>,
 }
 
 impl Listening {
@@ -201,12 +246,8 @@ impl Listening {
         let token = Token::generate().map_err(HostError::Random)?;
         secret::write_secret(&home.token_file(), token.expose().as_bytes())
             .map_err(HostError::Token)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .thread_name("server")
-            .build()
-            .map_err(HostError::Runtime)?;
+        let runtime = runtime().map_err(HostError::Runtime)?;
+        let loop_ended = loop_ended(daemon).map_err(HostError::Runtime)?;
         let couriers = Arc::new(Couriers::start(&file.sync, daemon.handle(), home)?);
         let socket = config.socket.unwrap_or_else(|| home.socket());
         let api = Arc::new(Api::new(ApiConfig {
@@ -246,7 +287,7 @@ impl Listening {
         let server = Server::start(server_config, api.clone(), runtime.handle())?;
         api.set_http(server.http_addr);
         api.set_transport_counts(Arc::new(Counts(counters)));
-        Ok(Self { server, api, couriers, runtime })
+        Ok(Self { server, api, couriers, runtime, loop_ended })
     }
 }
 

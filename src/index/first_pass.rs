@@ -17,6 +17,7 @@ use super::reader::{Job, ReadResult, Reader};
 use super::reading::REPORT_EVERY;
 use super::scan::{Ground, ScanProgress, ScanStats};
 use super::walk::Walk;
+use crate::platform::threads::spawn_scoped;
 
 /// Files that are handed out together.
 const BATCH: usize = 64;
@@ -62,9 +63,9 @@ pub(super) fn walk_and_read<'a>(ground: &Ground<'a>, walk: &mut Walk<'a>) -> (Re
     let others = ground.settings.threads.max(1) - 1;
     let (sender, receiver) = bounded(WAITING);
     std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            (0..others).map(|_| scope.spawn(|| pass(None).all(&receiver))).collect();
-        walk.first = Some(pass((others > 0).then_some(sender)));
+        let help = || spawn_scoped(scope, || pass(None).all(&receiver));
+        let threads: Vec<_> = (0..others).map_while(|_| help()).collect();
+        walk.first = Some(pass((!threads.is_empty()).then_some(sender)));
         // The others wait for as long as there is a sender, also in a panic.
         let walked = catch_unwind(AssertUnwindSafe(|| walk.everything()));
         let mut own = walk.first.take().expect("nothing else takes it");

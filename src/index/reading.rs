@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::reader::{Job, ReadResult, Reader, Seen};
 use super::scan::{Ground, ScanProgress, ScanStats};
+use crate::platform::threads::spawn_scoped;
 
 /// Fewer files than this are read without starting threads.
 const WORTH_A_THREAD: usize = 16;
@@ -36,7 +37,7 @@ pub(super) fn read_all(
     };
     let threads = settings.threads.min(jobs.len() / WORTH_A_THREAD).max(1);
     let parts: Vec<_> = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let others: Vec<_> = (1..threads).map_while(|_| spawn_scoped(scope, work)).collect();
         let own = work();
         let others = others.into_iter().map(|thread| {
             // A panic is not swallowed: it goes on in the thread that asked.

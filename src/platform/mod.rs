@@ -3,7 +3,7 @@
 //! `dir` is the handle through which everything below a directory is reached without
 //! following links; `user` says who runs this and on which machine; `runtime` where
 //! sockets go and how long their paths may be; `access` sets modes and forbids core dumps; `memory` gives free
-//! memory back.
+//! memory back; `threads` starts those that may be refused.
 //! Decisions stay with the callers: nothing here knows a dossier.
 
 pub mod access;
@@ -16,6 +16,7 @@ pub mod dir;
 pub mod memory;
 pub mod node;
 pub mod runtime;
+pub mod threads;
 pub mod user;
 
 pub use dir::Dir;

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread::ScopedJoinHandle;
 
 use super::baselines::Baselines;
 use super::task::{Task, TaskError};
@@ -21,6 +22,7 @@ use crate::dossier::record::Provenance;
 use crate::dossier::snapshot::Snapshot;
 use crate::dossier::{Dossier, RelPath, Timestamp, extract};
 use crate::index::{FeatureIndex, RootFault, ScanOutcome, ScanProgress, ScanRequest, ScanSettings};
+use crate::platform::threads::spawn_scoped;
 use crate::project::ProjectContext;
 use crate::store::DossierDir;
 use crate::watch::DirWatcher;
@@ -374,15 +376,20 @@ impl FeatureSurvey {
     }
 }
 
-/// Calls one here and the other one in a thread of its own.
+/// Calls one in a thread of its own, if there is one to be had, and the other one here.
 fn both_at_once(one: &mut (dyn FnMut() + Send), other: &mut (dyn FnMut() + Send)) {
-    std::thread::scope(|scope| {
-        let thread = scope.spawn(one);
+    let is_threaded = std::thread::scope(|scope| {
+        let thread = spawn_scoped(scope, &mut *one);
         other();
-        if let Err(panic) = thread.join() {
+        let is_threaded = thread.is_some();
+        if let Some(Err(panic)) = thread.map(ScopedJoinHandle::join) {
             std::panic::resume_unwind(panic);
         }
+        is_threaded
     });
+    if !is_threaded {
+        one();
+    }
 }
 
 /// Where contents come from.

@@ -12,6 +12,7 @@ use super::history::History;
 use crate::dossier::ledger::Ledger;
 use crate::dossier::path::shown;
 use crate::index::{FeatureIndex, IgnoreRules, RootFault, ScanProgress, ScanRequest};
+use crate::platform::threads::spawn_scoped;
 use crate::project::ProjectContext;
 use crate::project::root::{Registration, RootError, classify_registration, feature_dirs};
 use crate::store::{DossierDir, Home, LogReader, project_id};
@@ -105,13 +106,14 @@ impl OneShot<'_> {
             }
         };
         let mut results = std::thread::scope(|scope| {
-            let count = self.threads.clamp(1, dirs.len().max(1));
-            let threads: Vec<_> = (0..count).map(|_| scope.spawn(work)).collect();
+            let others = self.threads.clamp(1, dirs.len().max(1)) - 1;
+            let threads: Vec<_> = (0..others).map_while(|_| spawn_scoped(scope, work)).collect();
+            let own = work();
             let joined = threads.into_iter().map(|thread| match thread.join() {
-                Ok(own) => own,
+                Ok(other) => other,
                 Err(panic) => std::panic::resume_unwind(panic),
             });
-            joined.flatten().collect::<Vec<_>>()
+            std::iter::once(own).chain(joined).flatten().collect::<Vec<_>>()
         });
         results.sort_by_key(|(index, _)| *index);
         results.into_iter().map(|(_, result)| result).collect()

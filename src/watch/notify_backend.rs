@@ -37,6 +37,7 @@ use notify::{Config, ErrorKind, RecommendedWatcher, RecursiveMode, Watcher, Watc
 use super::dirty::below;
 use super::plain_dir::{Unplain, check};
 use super::{Classifier, Cookies, Coverage, DirWatcher, DirtySet, WatchBackend, WatchError};
+use crate::platform::threads;
 
 /// The system's file events. Dropping it ends them.
 #[derive(Debug)]
@@ -135,6 +136,7 @@ impl NotifyBackend {
         shared.stopping.store(true, Ordering::Release);
         let handler =
             Handler { classifier, dirty: Arc::clone(&dirty), shared: Arc::clone(&shared) };
+        threads::are_to_be_had(1).map_err(WatchError::Start)?;
         let config = Config::default().with_follow_symlinks(false);
         let watcher = RecommendedWatcher::new(handler, config).map_err(start_error)?;
         shared.stopping.store(false, Ordering::Release);

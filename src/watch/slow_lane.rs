@@ -26,6 +26,7 @@ use self::debounce::Debounce;
 use super::classify::Change;
 use super::notify_backend::start_error;
 use super::{SlowEvent, SlowTarget, WatchError};
+use crate::platform::threads;
 
 /// A burst ends when nothing happened for so long. Also how often the debouncer wakes up
 /// while there is one, so an event takes up to twice as long.
@@ -73,6 +74,8 @@ impl SlowLane {
                 let _ = raw.send(Order::Event(event));
             }
         };
+        // The watcher, the debouncer and this lane have one each.
+        threads::are_to_be_had(3).map_err(WatchError::Start)?;
         let config = Config::default().with_follow_symlinks(false);
         let watcher = RecommendedWatcher::new(handler, config).map_err(start_error)?;
         let bursts = orders.clone();

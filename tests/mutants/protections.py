@@ -329,7 +329,7 @@ FAULTS = {
         '        crate::fault("watcher");\n        let owner = self.shared.watches().owner(wd);\n',
     ),
     "journal": Edit(
-        "src/daemon/journal.rs",
+        "src/daemon/journal/mod.rs",
         "    fn take(&mut self, order: Order) -> bool {\n",
         '    fn take(&mut self, order: Order) -> bool {\n        crate::fault("journal");\n',
     ),

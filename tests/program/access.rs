@@ -12,13 +12,14 @@ use crate::kit::{BINARY, Place, Running, set_mode};
 const NOBODY: u32 = 65534;
 
 /// Gives everything at and below a path to that user.
-fn give_away(path: &Path) {
-    chown(path, Some(NOBODY), Some(NOBODY)).expect("given");
+fn give_away(path: &Path, to: u32) {
+    let to_them = |path: &Path| chown(path, Some(to), Some(to)).expect("given");
+    to_them(path);
     for entry in fs::read_dir(path).into_iter().flatten().flatten() {
         let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
         match is_dir {
-            true => give_away(&entry.path()),
-            false => chown(entry.path(), Some(NOBODY), Some(NOBODY)).expect("given"),
+            true => give_away(&entry.path(), to),
+            false => to_them(&entry.path()),
         }
     }
 }
@@ -26,13 +27,17 @@ fn give_away(path: &Path) {
 /// Has the binary started by somebody for whom permissions count: root may read everything.
 /// The binary itself may be where nobody else comes.
 fn as_nobody(place: &mut Place) {
-    if !rustix::process::geteuid().is_root() {
-        return;
+    if rustix::process::geteuid().is_root() {
+        as_user(place, NOBODY);
     }
+}
+
+/// Gives the place to this user, and has the binary started by them.
+pub(crate) fn as_user(place: &mut Place, user: u32) {
     let binary = place.path().join("dossierd");
     fs::copy(BINARY, &binary).expect("copied");
-    give_away(&place.path());
-    let user = NOBODY.to_string();
+    give_away(&place.path(), user);
+    let user = user.to_string();
     let through = ["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"];
     let mut through: Vec<String> = through.map(str::to_owned).into();
     through.push(binary.to_str().expect("is text").to_owned());
@@ -43,7 +48,7 @@ fn as_nobody(place: &mut Place) {
 fn write(place: &Place, relative: &str, content: &str) {
     place.write(relative, content);
     if rustix::process::geteuid().is_root() {
-        give_away(&place.project());
+        give_away(&place.project(), NOBODY);
     }
 }
 

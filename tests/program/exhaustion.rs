@@ -3,9 +3,16 @@
 
 use std::fs::{self, File};
 use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::kit::{Place, Running, wait_until};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::access::as_user;
+use crate::kit::{DEADLINE, Place, Running, is_root, lines_of, wait_until};
+
+/// A user of no other test, so that nobody else's threads count.
+const SOMEBODY: u32 = 54_321;
 
 /// User and system time of the daemon so far; a tick is a hundredth of a second.
 fn cpu(daemon: &Running) -> Duration {
@@ -135,4 +142,48 @@ fn limits_that_were_lowered_hold() {
         "log: info\nlimits: {streams: 17}\n",
     );
     place.run(&["run"]).fails(2, &["line 2", "limits only go down"]);
+}
+
+/// A process that may have so many threads either says clearly that it cannot start, or serves
+/// all there is.
+#[test]
+fn with_few_threads_it_says_so_or_serves() {
+    if !is_root("another user, whose threads can be counted") {
+        return;
+    }
+    let (mut refused, mut served) = (0, 0);
+    for threads in [2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 20, 30] {
+        let mut place = Place::with_feature();
+        as_user(&mut place, SOMEBODY);
+        let user = SOMEBODY.to_string();
+        let limit = format!("--nproc={threads}");
+        let mut child = Command::new("setpriv")
+            .args(["--reuid", &user, "--regid", &user, "--clear-groups"])
+            .args(["prlimit", &limit, "./dossierd", "run", "--listen", "127.0.0.1:0", "--json"])
+            .current_dir(place.path())
+            .env("DOSSIERD_HOME", place.home())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(place.path().join("stderr")).expect("made"))
+            .spawn()
+            .expect("starts");
+        let lines = lines_of(child.stdout.take().expect("is piped"));
+        let ready = lines.recv_timeout(DEADLINE);
+        let said = || fs::read_to_string(place.path().join("stderr")).expect("is text");
+        if ready.is_ok() {
+            place.run(&["add", "project"]).fine();
+            let status = place.run(&["status", "plan-me"]).fine();
+            assert!(status.contains("live") && status.contains("complete"), "{threads}: {status}");
+            let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a pid");
+            kill_process(pid, Signal::TERM).expect("is there");
+            assert_eq!(child.wait().expect("ends").code(), Some(0), "{threads}: {}", said());
+            served += 1;
+        } else {
+            assert_eq!(child.wait().expect("ends").code(), Some(2), "{threads}: {}", said());
+            assert!(said().contains("error: ") && said().contains("os error 11"), "{}", said());
+            refused += 1;
+        }
+        assert!(!said().contains("panicked"), "{threads}: {}", said());
+    }
+    assert!(refused > 1 && served > 1, "{refused} were refused, {served} served");
 }
