@@ -526,13 +526,17 @@ def main():
     for out in outs:
         if out.root_only and not is_root:
             print(f"SKIP {out.name}: only root can be another user")
-    make_copy()
-    binaries = build()
-    failures = take_out([out for out in outs if is_root or not out.root_only], binaries)
-    if chosen.only is None:
-        failures += break_parts(binaries["bin"])
-    if not chosen.keep:
-        shutil.rmtree(tree.TREE)
+    try:
+        make_copy()
+        binaries = build()
+        failures = take_out([out for out in outs if is_root or not out.root_only], binaries)
+        if chosen.only is None:
+            failures += break_parts(binaries["bin"])
+    finally:
+        # Cargo takes what was built from the copy for what was built from the tree itself,
+        # unless the copy is gone.
+        if not chosen.keep:
+            shutil.rmtree(tree.TREE, ignore_errors=True)
     return 1 if failures else 0
 
 

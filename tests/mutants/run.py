@@ -200,6 +200,17 @@ def main():
     mutants = [mutant for mutant in MUTANTS if chosen.only in (None, mutant.name)]
     if not mutants:
         parser.error(f"no mutant is called {chosen.only}")
+    try:
+        return try_all(mutants, chosen.rounds)
+    finally:
+        # Cargo takes what was built from the copy for what was built from the tree itself,
+        # unless the copy is gone.
+        if not chosen.keep:
+            shutil.rmtree(TREE, ignore_errors=True)
+
+
+def try_all(mutants, rounds):
+    """Runs these; gives the exit code."""
     copy_tree()
     known = backends((TREE / "tests/equivalence/backend.rs").read_text())
     failures = 0
@@ -212,7 +223,7 @@ def main():
         before = apply(mutant)
         binary = build()
         for backend in known:
-            code, printed = run(binary, backend, chosen.rounds)
+            code, printed = run(binary, backend, rounds)
             if code == 101 and "FAILED" in printed:
                 print(f"ok: mutant {mutant.name} dies with {backend}: {how(printed)}", flush=True)
             else:
@@ -221,8 +232,6 @@ def main():
                       f"so nothing tests that {mutant.rule}", flush=True)
         for name, text in before.items():
             write(name, text)
-    if not chosen.keep:
-        shutil.rmtree(TREE)
     return 1 if failures else 0
 
 
