@@ -113,7 +113,7 @@ impl Feed {
     }
 
     /// A log is durable up to here; what comes behind it may still be taken back.
-    pub(super) fn set_durable(&self, feature: &str, end: Position) {
+    fn set_durable(&self, feature: &str, end: Position) {
         let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
         durable.insert(feature.to_owned(), end);
     }
@@ -136,8 +136,17 @@ impl Feed {
 
     /// Gives events to every follower that wants them, in order, without waiting.
     pub fn publish(&self, events: &[LoggedEvent]) {
-        self.tell_readers(events.iter().map(|event| event.feature.as_str()));
+        self.announce(None, events);
+    }
+
+    /// The same for events that a log, durable up to `end`, ends with. Whoever reads the log up
+    /// to what is durable and follows then, gets none of them again: it happens at once.
+    pub(super) fn announce(&self, end: Option<Position>, events: &[LoggedEvent]) {
         let mut followers = self.lock();
+        if let (Some(end), Some(event)) = (end, events.first()) {
+            self.set_durable(&event.feature, end);
+        }
+        self.tell_readers(events.iter().map(|event| event.feature.as_str()));
         if followers.is_empty() {
             return;
         }

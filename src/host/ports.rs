@@ -10,6 +10,7 @@ use crate::api::ports::{
     ArtifactText, CommittedText, CountsOfTransport, EventLogs, LogFault, LogPage, Text, TextFault,
     TransportCounts,
 };
+use crate::daemon::handle::DaemonHandle;
 use crate::daemon::view::FeatureView;
 use crate::dossier::RelPath;
 use crate::index::{FeatureDir, OpenFault, RootFault};
@@ -55,15 +56,25 @@ impl ArtifactText for Artifacts {
     }
 }
 
-/// Event logs. Remembers where the last page of each feature ended, so that reading a log
-/// page by page reads it once.
-#[derive(Default)]
+/// Event logs, up to where they are durable. Remembers where the last page of each feature
+/// ended, so that reading a log page by page reads it once.
 pub(super) struct Logs {
+    handle: DaemonHandle,
     /// By feature, the last event of the last page and where it begins.
     ends: Mutex<HashMap<String, (String, Position)>>,
 }
 
 impl Logs {
+    pub(super) fn new(handle: DaemonHandle) -> Self {
+        Self { handle, ends: Mutex::default() }
+    }
+
+    /// Is a line there not durable yet? Of a log that is not written here, all count.
+    fn is_to_come(&self, feature: &FeatureView) -> impl Fn(Position) -> bool + use<> {
+        let end = self.handle.feed().durable_end(&feature.id);
+        move |at| end.is_some_and(|end| at >= end)
+    }
+
     /// A reader that begins behind the event `after`, if that is where the last page ended
     /// and the log still has it there.
     fn resume(&self, feature: &FeatureView, place: &DossierDir, after: &str) -> Option<LogReader> {
@@ -100,8 +111,12 @@ impl EventLogs for Logs {
         };
         let mut page = LogPage { last_id: after.map(str::to_owned), ..LogPage::default() };
         let mut last = None;
+        let is_to_come = self.is_to_come(feature);
         for line in reader {
             let line = line.map_err(failed)?;
+            if is_to_come(line.at) {
+                break;
+            }
             let LineBody::Whole(bytes) = line.body else { continue };
             let Some(id) = event_id(&bytes) else { continue };
             if !found {
@@ -134,6 +149,7 @@ impl EventLogs for Logs {
         let failed = |error: crate::store::StoreError| LogFault::Io(error.to_string());
         let Some(place) = &feature.place else { return Ok(Vec::new()) };
         let mut found = Vec::new();
+        let is_to_come = self.is_to_come(feature);
         for segment in segments(place).map_err(failed)?.into_iter().rev() {
             let begin = Position { segment: segment.number, offset: 0 };
             let reader = LogReader::from(place.clone(), begin).map_err(failed)?;
@@ -141,7 +157,7 @@ impl EventLogs for Logs {
             let mut newest = VecDeque::new();
             for line in reader {
                 let line = line.map_err(failed)?;
-                if line.at.segment != segment.number {
+                if line.at.segment != segment.number || is_to_come(line.at) {
                     break;
                 }
                 let LineBody::Whole(bytes) = line.body else { continue };

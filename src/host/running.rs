@@ -258,7 +258,7 @@ impl Listening {
             version: env!("CARGO_PKG_VERSION"),
             started_at: now(),
             text: Arc::new(Artifacts),
-            logs: Arc::new(Logs::default()),
+            logs: Arc::new(Logs::new(daemon.handle().clone())),
             delivery: couriers.port(),
             sessions: Arc::new(SessionFile(home.sessions_file())),
             max_sessions: file.limits.sessions.count(),

@@ -9,7 +9,7 @@ use super::super::feed::LoggedEvent;
 use super::super::order::Report;
 use super::super::sync_ahead::SyncAhead;
 use super::{Journal, Line, MUCH, QUIET};
-use crate::store::{EventLog, LogEvent, Position, StoreError};
+use crate::store::{EventLog, LogEvent, StoreError};
 
 /// How writing went.
 #[derive(PartialEq, Eq)]
@@ -132,7 +132,7 @@ impl Journal {
     ) -> Result<(), StoreError> {
         let Some((result, end, mut events)) = ahead.map(SyncAhead::join) else { return Ok(()) };
         match result {
-            Ok(()) => self.announce(Some(end), &events),
+            Ok(()) => self.feed.announce(Some(end), &events),
             Err(_) => {
                 events.append(unsynced);
                 *unsynced = events;
@@ -145,18 +145,10 @@ impl Journal {
     fn sync(&self, log: &EventLog, unsynced: &mut Vec<LoggedEvent>) -> Result<(), StoreError> {
         if !unsynced.is_empty() {
             log.sync()?;
-            self.announce(log.end(), unsynced);
+            self.feed.announce(log.end(), unsynced);
             unsynced.clear();
         }
         Ok(())
-    }
-
-    /// The log is durable up to here, with these events at its end.
-    fn announce(&self, end: Option<Position>, events: &[LoggedEvent]) {
-        if let (Some(end), Some(event)) = (end, events.first()) {
-            self.feed.set_durable(&event.feature, end);
-        }
-        self.feed.publish(events);
     }
 
     /// Somebody else changed the log. Added lines stay and do no harm; after a loss the
