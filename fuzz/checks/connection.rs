@@ -30,8 +30,11 @@ pub fn check(data: &[u8]) {
     });
 }
 
+/// Without the last word of hyper, which ends the connection: what is no HTTP it refuses as soon
+/// as it sees that, and where bytes come in pieces the end may come sooner.
 fn statuses(answers: &[Answer]) -> Vec<u16> {
-    answers.iter().map(|answer| answer.status.as_u16()).collect()
+    let ours = answers.iter().filter(|answer| !answer.is_of_hyper());
+    ours.map(|answer| answer.status.as_u16()).collect()
 }
 
 fn converse(stage: &Stage, transport: Transport, sent: &[u8], piece: usize) -> Vec<Answer> {
@@ -49,9 +52,11 @@ fn converse(stage: &Stage, transport: Transport, sent: &[u8], piece: usize) -> V
     stage.run(dossierd::fuzzing::converse(line, transport, Arc::new(service)));
     let peer = if transport == Transport::Unix { Peer::Local } else { Peer::Bearer };
     let answers = answers(&received.lock().expect("not poisoned"));
-    for answer in &answers {
-        answer.check_transport();
-        if answer.headers.contains_key("x-content-type-options") {
+    for (at, answer) in answers.iter().enumerate() {
+        if answer.is_of_hyper() {
+            assert_eq!(at + 1, answers.len(), "nothing is answered after what is no HTTP");
+        } else {
+            answer.check_transport();
             answer.check(peer);
         }
     }
