@@ -62,7 +62,8 @@ fn last_line_is_foreign(kept: &[u8]) -> bool {
 
 /// What the repaired log says, to everyone who reads it, and that it goes on.
 fn check_lines(place: &DossierDir, kept: &[u8], mut log: EventLog, is_sound: bool) {
-    let mut expected: Vec<Vec<u8>> = kept.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+    let mut expected: Vec<Vec<u8>> =
+        kept.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
     expected.pop();
     let lines = all_lines(place);
     assert_eq!(bodies(&lines), expected);

@@ -38,7 +38,8 @@ pub fn check(data: &[u8]) {
 
 /// Lines that a fault names are lines of the file.
 fn check_lines(fault: &str, data: &[u8]) {
-    let lines = data.split(|byte| *byte == b'\n').count();
+    // To YAML a carriage return ends a line, too.
+    let lines = data.split(|byte| b"\r\n".contains(byte)).count();
     let number = fault.strip_prefix("line ").and_then(|rest| rest.split(':').next());
     let number: usize = number.and_then(|text| text.parse().ok()).expect("a fault names a line");
     // The place behind the last line is one, too: there something is missing.

@@ -45,7 +45,10 @@ fn check_path(path: &RelPath) {
         let tail = format!("_h{}", Digest::sha256(path.as_bytes()).short(digits));
         key.ends_with(&tail)
     };
-    assert!(decoded(&key) == path.as_bytes() || is_hashed(12), "{path:?} cannot be told from {key}");
+    assert!(
+        decoded(&key) == path.as_bytes() || is_hashed(12),
+        "{path:?} cannot be told from {key}"
+    );
     let longer = Keyed::encoded(FREE_PREFIX, path).longer(path).expect("an encoded key");
     assert!(is_key(&longer) && longer != format!("{FREE_PREFIX}.{key}"));
 

@@ -8,9 +8,29 @@ use super::kit::{Answered, request};
 use super::world::{self, FEATURE};
 
 const BLOCKS: [&str; 23] = [
-    "paragraph", "heading", "quote", "list", "item", "code_block", "table", "row", "cell", "rule",
-    "html", "front_matter", "footnote", "text", "emphasis", "strong", "strikethrough", "code",
-    "link", "image", "footnote_reference", "line_break", "html_inline",
+    "paragraph",
+    "heading",
+    "quote",
+    "list",
+    "item",
+    "code_block",
+    "table",
+    "row",
+    "cell",
+    "rule",
+    "html",
+    "front_matter",
+    "footnote",
+    "text",
+    "emphasis",
+    "strong",
+    "strikethrough",
+    "code",
+    "link",
+    "image",
+    "footnote_reference",
+    "line_break",
+    "html_inline",
 ];
 
 pub fn check(data: &[u8]) {

@@ -31,11 +31,8 @@ fn request(bytes: &[u8]) -> Option<(Parts, Bytes)> {
     let body = Bytes::copy_from_slice(bytes.get(end + 2..).unwrap_or_default());
     let mut lines = bytes[..end].split(|byte| *byte == b'\n');
     let (method, target) = lines.next()?.split_at_checked(lines_space(bytes)?)?;
-    let mut request = http::Request::builder()
-        .method(method)
-        .uri(target.strip_prefix(b" ")?)
-        .body(())
-        .ok()?;
+    let mut request =
+        http::Request::builder().method(method).uri(target.strip_prefix(b" ")?).body(()).ok()?;
     for line in lines {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
         let name = header::HeaderName::from_bytes(&line[..colon]);

@@ -74,8 +74,8 @@ pub(crate) fn answers(mut bytes: &[u8]) -> Vec<Answer> {
 fn read_head(head: &[u8]) -> (StatusCode, HeaderMap) {
     let text = std::str::from_utf8(head).expect("a head of ASCII").trim_end_matches("\r\n");
     let mut lines = text.split("\r\n");
-    let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 "));
-    let status = status.and_then(|rest| rest.get(..3)).expect("a status line");
+    let line = lines.next().filter(|line| begins_answer(line.as_bytes()));
+    let status = line.and_then(|line| line.get(9..12)).expect("a status line");
     let mut headers = HeaderMap::new();
     for line in lines {
         assert!(!line.contains(['\r', '\n', '\0']), "{line:?}");
@@ -86,9 +86,14 @@ fn read_head(head: &[u8]) -> (StatusCode, HeaderMap) {
     (StatusCode::from_bytes(status.as_bytes()).expect("a status"), headers)
 }
 
+/// An answer has the version of its request.
+fn begins_answer(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"HTTP/1.1 ") || bytes.starts_with(b"HTTP/1.0 ")
+}
+
 fn read_body<'a>(headers: &HeaderMap, rest: &'a [u8]) -> (Vec<u8>, &'a [u8]) {
     // The answer to a HEAD, or to a condition, says how long a body would be and has none.
-    if rest.is_empty() || rest.starts_with(b"HTTP/1.1 ") {
+    if rest.is_empty() || begins_answer(rest) {
         return (Vec::new(), rest);
     }
     if let Some(length) = headers.get("content-length") {
@@ -96,7 +101,11 @@ fn read_body<'a>(headers: &HeaderMap, rest: &'a [u8]) -> (Vec<u8>, &'a [u8]) {
         let (body, rest) = rest.split_at(length);
         return (body.to_vec(), rest);
     }
-    assert_eq!(headers.get("transfer-encoding").expect("a length of some kind"), "chunked");
+    match headers.get("transfer-encoding") {
+        Some(encoding) => assert_eq!(encoding, "chunked"),
+        // To HTTP/1.0 the end of the connection is the end of a stream.
+        None => return (rest.to_vec(), &[]),
+    }
     read_chunks(rest)
 }
 

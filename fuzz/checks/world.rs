@@ -41,9 +41,11 @@ pub(crate) fn with<T>(act: impl FnOnce(&Stage) -> T) -> T {
 fn set() -> Stage {
     let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
     let alpha = Plan::new("f1", FEATURE).accepted("main").file("late.md", "new");
-    let beta = Plan::new("f2", "002-beta")
-        .file(b"odd/na\xefve %41.md", "x")
-        .faulty("broken.md", ErrorReason::InvalidFormat, "byte 3");
+    let beta = Plan::new("f2", "002-beta").file(b"odd/na\xefve %41.md", "x").faulty(
+        "broken.md",
+        ErrorReason::InvalidFormat,
+        "byte 3",
+    );
     let world = World::new([alpha.view(), beta.view()]);
     world.text.put("spec.md", Ok(b"# Spec\n\nmore\n".to_vec()));
     world.text.put("plan.md", Ok(b"# Pl\xffan\n".to_vec()));
