@@ -44,6 +44,7 @@ fn converse(stage: &Stage, transport: Transport, sent: &[u8], piece: usize) -> V
         sent: sent.to_vec(),
         at: 0,
         piece,
+        patience: PATIENCE,
         open: Arc::clone(&open),
         waiting: None,
         received: Arc::clone(&received),
@@ -120,11 +121,16 @@ impl Drop for Open {
     }
 }
 
-/// The client: sends its bytes, waits for what is being answered, and hangs up.
+/// So often in a row a reader finds nothing to read before the client hangs up.
+const PATIENCE: u8 = 4;
+
+/// The client: sends its bytes, waits for what is being answered, and hangs up. Whoever hangs up
+/// sooner gets no answer from hyper.
 struct Line {
     sent: Vec<u8>,
     at: usize,
     piece: usize,
+    patience: u8,
     open: Arc<AtomicUsize>,
     /// The reader that waits for the next byte, of which there is none.
     waiting: Option<Waker>,
@@ -142,6 +148,11 @@ impl AsyncRead for Line {
             self.waiting = Some(context.waker().clone());
             return Poll::Pending;
         }
+        if left == 0 && self.patience > 0 {
+            self.patience -= 1;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let now = left.min(self.piece).min(buffer.remaining());
         buffer.put_slice(&self.sent[self.at..][..now]);
         self.at += now;
@@ -156,6 +167,7 @@ impl AsyncWrite for Line {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.received.lock().expect("not poisoned").extend_from_slice(bytes);
+        self.patience = PATIENCE;
         self.waiting.take().into_iter().for_each(Waker::wake);
         Poll::Ready(Ok(bytes.len()))
     }
