@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use dossierd::api::Api;
-use dossierd::api::http::{Answer as Answering, Peer, Request, Service};
+use dossierd::api::http::{Answer as Answering, Body, Peer, Request, Response, Service};
 use dossierd::server::Transport;
 use http::Method;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -86,7 +86,7 @@ impl Service for Watched {
         assert!(request.path.starts_with('/') && request.body.len() <= 64 * 1024);
         let open = Open::of(&self.open);
         Box::pin(async move {
-            let response = self.api.answer(request).await;
+            let response = ended(self.api.answer(request).await);
             drop(open);
             response
         })
@@ -103,6 +103,19 @@ impl Service for Watched {
     fn accepts_token(&self, token: &str) -> bool {
         self.api.accepts_token(token)
     }
+}
+
+/// A stream ends after what is there at once: what it brings later is not a matter of the bytes
+/// that were sent, and hyper sees no hang-up while it has some that it has not looked at.
+fn ended(mut response: Response) -> Response {
+    if let Body::Stream(chunks) = &mut response.body {
+        let (sender, receiver) = tokio::sync::mpsc::channel(64);
+        while let Ok(chunk) = chunks.try_recv()
+            && sender.try_send(chunk).is_ok()
+        {}
+        response.body = Body::Stream(receiver);
+    }
+    response
 }
 
 /// A request that is being answered.
