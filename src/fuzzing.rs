@@ -5,6 +5,7 @@
 //! unit tests hold the same checks against all inputs that are kept, so that no finding comes
 //! back, whether or not a fuzzer is at hand.
 
+pub use crate::api::fuzzing::served_line;
 pub use crate::server::fuzzing::converse;
 pub use crate::sync::fuzzing::{Told, keep_dead_letters, keep_place, results_of};
 

@@ -5,7 +5,8 @@
 use dossierd::dossier::event::{Payload, RawEvent};
 use dossierd::dossier::fleet::Fleet;
 use dossierd::dossier::timeline::Timeline;
-use dossierd::dossier::verify::{LogVerifier, event_type_of};
+use dossierd::dossier::verify::{LogVerifier, event_type_of, is_ulid};
+use dossierd::fuzzing::served_line;
 use dossierd::store::{DossierDir, EventLog, LineBody, LogLine, LogReader, Position};
 use dossierd::survey::History;
 
@@ -104,12 +105,22 @@ fn bodies(lines: &[LogLine]) -> Vec<Vec<u8>> {
     lines.iter().map(body).collect()
 }
 
+/// What is served stays inside the document or the event of the stream that it is put into.
+fn check_served(line: &[u8]) {
+    let Some((id, json)) = served_line(line) else { return };
+    let json = std::str::from_utf8(&json).expect("a document is UTF-8");
+    serde_json::from_str::<serde::de::IgnoredAny>(json).expect("a document is JSON");
+    assert!(!json.contains(['\r', '\n']) && !id.contains(char::is_control), "{id:?}: {json:?}");
+    assert!(is_ulid(&id), "nobody can ask for what comes after {id:?}");
+}
+
 fn read_as_events(lines: &[Vec<u8>], is_sound: bool) {
     let (mut verifier, mut timeline, mut fleet) =
         (LogVerifier::default(), Timeline::new(4), Fleet::default());
     verifier.begin_segment();
     let (mut right, mut snapshots) = (0, 0);
     for line in lines {
+        check_served(line);
         let verified = verifier.line(line);
         assert!(!is_sound || verified.is_ok(), "{verified:?}");
         right += usize::from(verified.is_ok());
