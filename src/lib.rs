@@ -2,6 +2,10 @@
 //!
 //! ARCHITECTURE.md is the map; each module says at its top what it is for.
 
+// The checks of the fuzz targets name the crate as its users do.
+#[cfg(test)]
+extern crate self as dossierd;
+
 // Transport-free requests and responses: router, resources, wire types.
 pub mod api;
 // The command line: one file per command.
@@ -10,6 +14,10 @@ pub mod cli;
 pub mod daemon;
 // The pure core: values and functions over values, no clock, no disk.
 pub mod dossier;
+// Doors for the fuzz targets, in no build of the program.
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 // The running program: the daemon, the API and the listeners, put together.
 pub mod host;
 // From disk to facts: walk, read, hash, cache, incremental re-index.

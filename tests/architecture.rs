@@ -137,6 +137,18 @@ const ABSENCES: &[Absence] = &[
     },
     Absence {
         within: &[],
+        except: &["fuzzing.rs"],
+        never: &[
+            "crate::fuzzing",
+            "super::fuzzing",
+            "api::fuzzing",
+            "server::fuzzing",
+            "sync::fuzzing",
+        ],
+        why: "the doors for fuzz targets are no part of the program",
+    },
+    Absence {
+        within: &[],
         except: &[],
         never: &[concat!("to", "do!("), concat!("un", "implemented!("), "dbg!("],
         why: "what is here is finished",
@@ -327,6 +339,24 @@ fn the_table_of_modules_has_no_circle() {
             assert!(place.is_some_and(|place| place < at), "{module} uses {used}: {above}");
         }
     }
+}
+
+#[test]
+fn the_doors_for_fuzz_targets_are_behind_their_feature() {
+    let mut doors = 0;
+    let mut open = Vec::new();
+    for source in sources() {
+        let lines: Vec<&str> = source.text.lines().map(str::trim).collect();
+        for (at, line) in lines.iter().enumerate().filter(|(_, l)| l.ends_with("mod fuzzing;")) {
+            doors += 1;
+            let attributes = lines[..at].iter().rev().take_while(|line| line.starts_with("#["));
+            if !attributes.into_iter().any(|a| *a == "#[cfg(any(test, feature = \"fuzzing\"))]") {
+                open.push(format!("src/{}:{}: {line}", source.path, at + 1));
+            }
+        }
+    }
+    assert!(doors >= 4, "the doors are where they are looked for");
+    check(open, "in every build of the program");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::ports::{EventLogs, LogFault};
 use crate::daemon::view::FeatureView;
 use crate::dossier::event::EventType;
+use crate::dossier::verify::is_ulid;
 
 /// Lines that are read at once.
 pub(super) const PAGE: usize = 256;
@@ -28,7 +29,9 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Reads what is needed of a line; `None` if it is no event of ours.
+    /// Reads what is needed of a line; `None` if it is no event of ours. The line goes into
+    /// documents and event streams as it is, and so does its id: what would break out of those
+    /// is never ours.
     pub(super) fn parse(json: Bytes) -> Option<Self> {
         #[derive(Deserialize)]
         struct Head<'a> {
@@ -36,7 +39,17 @@ impl Line {
             event_id: Cow<'a, str>,
             event_type: EventType,
         }
-        let head: Head<'_> = serde_json::from_slice(&json).ok()?;
+        // White space to JSON, but to an event stream the end of a line.
+        let whole = json.strip_suffix(b"\r").unwrap_or(&json).len();
+        let json = json.slice(..whole);
+        if memchr::memchr(b'\r', &json).is_some() {
+            return None;
+        }
+        // The parser skips members that nobody asks for without looking at their encoding.
+        let head: Head<'_> = serde_json::from_str(std::str::from_utf8(&json).ok()?).ok()?;
+        if !is_ulid(&head.event_id) {
+            return None;
+        }
         let (event_id, event_type) = (head.event_id.into_owned(), head.event_type);
         Some(Self { event_id, event_type, json })
     }
@@ -173,5 +186,34 @@ impl Backlog {
         }
         self.horizon = Some(last);
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+
+    fn line(id: &str, rest: &str) -> String {
+        format!("{{\"event_id\":\"{id}\",\"event_type\":\"MissionDossierSnapshotComputed\"{rest}}}")
+    }
+
+    #[test]
+    fn a_line_that_would_break_out_of_a_document_or_a_stream_is_no_event() {
+        let parse = |json: &[u8]| Line::parse(Bytes::copy_from_slice(json));
+        let right = line(ID, ",\"payload\":{\"n\":1.50}");
+        assert_eq!(parse(right.as_bytes()).expect("an event").json, right);
+        let other_end = format!("{right}\r");
+        assert_eq!(parse(other_end.as_bytes()).expect("an event").json, right);
+        for id in ["", "1", "x\\n\\ndata: forged", "81ARZ3NDEKTSV4RRFFQ69G5FAV", &ID.to_lowercase()]
+        {
+            assert_eq!(parse(line(id, "").as_bytes()), None, "{id}");
+        }
+        assert_eq!(parse(line(ID, ",\r\"data: forged\":1").as_bytes()), None);
+        let mut spoiled = line(ID, ",\"unread\":\"?\"").into_bytes();
+        let at = spoiled.iter().position(|byte| *byte == b'?').expect("is there");
+        spoiled[at] = 0xff;
+        assert_eq!(parse(&spoiled), None);
     }
 }

@@ -24,6 +24,8 @@ mod blocking;
 mod call;
 mod etag;
 mod follower;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod json_body;
 mod markdown;
 mod privacy;

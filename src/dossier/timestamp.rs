@@ -32,9 +32,10 @@ impl Timestamp {
         u64::try_from(self.0.as_millisecond()).unwrap_or(0)
     }
 
-    /// Reads any RFC 3339 text, whatever its offset.
+    /// Reads any RFC 3339 text, whatever its offset, and cuts it to microseconds.
     pub fn parse(text: &str) -> Option<Self> {
-        text.parse().ok().map(Self)
+        let exact: jiff::Timestamp = text.parse().ok()?;
+        Some(Self::from_micros(exact.as_microsecond()))
     }
 }
 
@@ -73,5 +74,17 @@ mod tests {
         let t = Timestamp::parse("2026-01-02T03:04:05+01:00").expect("parses");
         assert_eq!(t.to_string(), "2026-01-02T02:04:05.000000Z");
         assert_eq!(Timestamp::from_micros(t.as_micros()), t);
+    }
+
+    #[test]
+    fn what_is_finer_than_a_microsecond_is_cut_so_that_a_moment_comes_back_as_it_was() {
+        for (text, shown) in [
+            ("2026-01-02T03:04:05.123456789Z", "2026-01-02T03:04:05.123456Z"),
+            ("1969-12-31T23:59:59.999999999Z", "1970-01-01T00:00:00.000000Z"),
+        ] {
+            let t = Timestamp::parse(text).expect("parses");
+            assert_eq!(t.to_string(), shown);
+            assert_eq!(Timestamp::parse(shown), Some(t));
+        }
     }
 }

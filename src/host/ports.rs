@@ -13,6 +13,7 @@ use crate::api::ports::{
 use crate::daemon::handle::DaemonHandle;
 use crate::daemon::view::FeatureView;
 use crate::dossier::RelPath;
+use crate::dossier::verify::is_ulid;
 use crate::index::{FeatureDir, OpenFault, RootFault};
 use crate::project::committed::{Committed, CommittedFile, committed};
 use crate::server::Counters;
@@ -178,13 +179,14 @@ impl EventLogs for Logs {
     }
 }
 
-/// The id of an event; `None` for lines that are none.
+/// The id of an event; `None` for lines that are none, or whose id nobody could ask for.
 fn event_id(line: &[u8]) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Identified {
         event_id: String,
     }
-    serde_json::from_slice::<Identified>(line).ok().map(|event| event.event_id)
+    let event: Identified = serde_json::from_slice(line).ok()?;
+    is_ulid(&event.event_id).then_some(event.event_id)
 }
 
 /// What the server counted.

@@ -13,6 +13,7 @@ use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::beneath::{FeatureDir, OpenFault, RootFault};
+use crate::dossier::yaml::printable;
 use crate::dossier::{Digest, RelPath};
 
 /// The name of the files with rules.
@@ -312,7 +313,7 @@ fn compile(file: IgnoreFile, bytes: &[u8], faults: &mut Vec<IgnoreFault>) -> Git
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let outcome = match std::str::from_utf8(line) {
-            Ok(text) => builder.add_line(None, text).map(|_| ()).map_err(|e| e.to_string()),
+            Ok(text) => builder.add_line(None, text).map(|_| ()).map_err(|e| told(&e)),
             Err(_) => Err("it is not valid UTF-8".to_owned()),
         };
         if let Err(detail) = outcome {
@@ -320,9 +321,14 @@ fn compile(file: IgnoreFile, bytes: &[u8], faults: &mut Vec<IgnoreFault>) -> Git
         }
     }
     builder.build().unwrap_or_else(|error| {
-        faults.push(IgnoreFault::File { file, detail: error.to_string() });
+        faults.push(IgnoreFault::File { file, detail: told(&error) });
         Gitignore::empty()
     })
+}
+
+/// What the matcher says of a pattern, which it quotes as it stands in the file.
+fn told(error: &ignore::Error) -> String {
+    printable(&error.to_string())
 }
 
 #[cfg(test)]

@@ -138,7 +138,7 @@ async fn back_off(front: &Front, error: &io::Error) {
 }
 
 /// Answers the requests of one connection until either side closes it.
-async fn talk<S>(stream: S, front: Arc<Front>)
+pub(super) async fn talk<S>(stream: S, front: Arc<Front>)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {

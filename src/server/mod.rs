@@ -20,6 +20,8 @@ mod counters;
 mod error;
 mod exchange;
 mod framing;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 pub mod guard;
 mod header_timer;
 mod headers;

@@ -4,6 +4,7 @@
 //! without a result, or with a status that is none of three, is sent again.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 
 use serde::Deserialize;
 
@@ -31,8 +32,10 @@ pub(super) fn verdicts<'a>(
     body: &[u8],
     ids: impl Iterator<Item = &'a str>,
 ) -> Result<Vec<Option<Verdict>>, String> {
-    let answer: Answer = serde_json::from_slice(body)
-        .map_err(|error| format!("the answer is not {{\"results\":[…]}}: {error}"))?;
+    let no_answer = |error: &dyn Display| format!("the answer is not {{\"results\":[…]}}: {error}");
+    // The parser skips members that nobody asks for without looking at their encoding.
+    let text = std::str::from_utf8(body).map_err(|error| no_answer(&error))?;
+    let answer: Answer = serde_json::from_str(text).map_err(|error| no_answer(&error))?;
     let mut said: HashMap<String, Verdict> = HashMap::with_capacity(answer.results.len());
     for result in answer.results {
         let verdict = match result.status.as_str() {
@@ -95,6 +98,9 @@ mod tests {
         for broken in ["", "[]", "{}", "<html>", r#"{"results":[{}]}"#] {
             assert!(read(broken).expect_err(broken).contains("results"), "{broken}");
         }
+        let spoiled = b"{\"results\":[{\"event_id\":\"a\",\"status\":\"success\",\"x\":\"\xff\"}]}";
+        let error = verdicts(spoiled, ["a"].into_iter()).expect_err("it is not UTF-8");
+        assert!(error.contains("utf-8"), "{error}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::batch::Entry;
+use super::batch::{Entry, identified};
 use crate::dossier::Timestamp;
 use crate::store::{LineFile, StoreError};
 
@@ -156,7 +156,7 @@ impl DeadLetters {
                 Some(Some(reason)) => {
                     letter.reason.clone_from(reason);
                     letter.rejected_at = now;
-                    letter.attempts += 1;
+                    letter.attempts = letter.attempts.saturating_add(1);
                 }
                 None => {}
             }
@@ -182,9 +182,11 @@ impl DeadLetter {
     }
 }
 
+/// The letter in a line. Its event has to be one that could be sent again, under the same id.
 fn parse(line: &[u8]) -> Option<DeadLetter> {
     let letter: DeadLetter = serde_json::from_slice(line).ok()?;
-    (letter.schema_version <= VERSION).then_some(letter)
+    let (event_id, _) = identified(letter.event.get().as_bytes())?;
+    (letter.schema_version <= VERSION && letter.event_id == event_id).then_some(letter)
 }
 
 fn write(letter: &DeadLetter, lines: &mut Vec<u8>) {
@@ -197,10 +199,18 @@ mod tests {
     use super::*;
     use crate::store::Position;
 
-    fn entry(id: &str) -> Entry {
-        let line = format!(r#"{{"event_id":"{id}","n":1.50}}"#);
+    /// The ULID that ends in these characters.
+    fn id(end: &str) -> String {
+        format!("{end:0>26}")
+    }
+
+    fn entry(end: &str) -> Entry {
+        let event_id = id(end);
+        let line = format!(
+            r#"{{"event_id":"{event_id}","event_type":"t","aggregate_id":"a","timestamp":"2026-01-02T03:04:05Z","project_uuid":"u","n":1.50}}"#
+        );
         let at = Position { segment: 1, offset: 0 };
-        Entry { log: "l".into(), event_id: id.into(), line: line.into(), at }
+        Entry { log: "l".into(), event_id, line: line.into(), at }
     }
 
     #[test]
@@ -218,9 +228,11 @@ mod tests {
         assert_eq!(listed.iter().map(|l| l.reason.as_str()).collect::<Vec<_>>(), ["no", "never"]);
         assert_eq!(listed[0].entry().line, a.line, "to the last digit");
         assert_eq!(again.list(1, |_| true).expect("reads").len(), 1);
-        let page = |after| again.page(10, after).expect("reads").len();
-        assert_eq!((page(None), page(Some("A")), page(Some("B")), page(Some("X"))), (2, 1, 0, 0));
-        assert_eq!(again.list(10, |id| id == "B").expect("reads")[0].event_id, "B");
+        let page = |after: Option<&str>| again.page(10, after).expect("reads").len();
+        let behind = |end: &str| page(Some(&id(end)));
+        assert_eq!((page(None), behind("A"), behind("B"), behind("X")), (2, 1, 0, 0));
+        let b = again.list(10, |known| known == id("B")).expect("reads");
+        assert_eq!(b[0].event_id, id("B"));
     }
 
     #[test]
@@ -231,13 +243,13 @@ mod tests {
         let entries = [entry("A"), entry("B"), entry("C")];
         let refused: Vec<_> = entries.iter().map(|entry| (entry, "no")).collect();
         letters.put(&refused, now).expect("written");
-        let results =
-            BTreeMap::from([("A".to_owned(), None), ("B".to_owned(), Some("still no".to_owned()))]);
+        let results = BTreeMap::from([(id("A"), None), (id("B"), Some("still no".to_owned()))]);
         letters.update(&results, now).expect("written");
         let left = letters.list(10, |_| true).expect("reads");
         let told: Vec<_> =
             left.iter().map(|l| (l.event_id.as_str(), l.reason.as_str(), l.attempts)).collect();
-        assert_eq!(told, [("B", "still no", 2), ("C", "no", 1)]);
+        let (b, c) = (id("B"), id("C"));
+        assert_eq!(told, [(b.as_str(), "still no", 2), (c.as_str(), "no", 1)]);
         assert_eq!(letters.count(|_| true), 2);
     }
 
@@ -250,7 +262,45 @@ mod tests {
         letters.file.append(b"{\"schema_version\":9}\nnonsense\n").expect("appends");
         let mut letters = DeadLetters::open(dir.path()).expect("opens");
         assert_eq!((letters.count(|_| true), letters.damaged()), (1, 2));
-        letters.update(&BTreeMap::from([("A".to_owned(), None)]), now).expect("written");
+        letters.update(&BTreeMap::from([(id("A"), None)]), now).expect("written");
         assert_eq!(DeadLetters::open(dir.path()).expect("opens").damaged(), 2);
+    }
+
+    #[test]
+    fn what_could_not_be_sent_again_is_no_letter() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let now = Timestamp::from_micros(1_000_000);
+        DeadLetters::open(dir.path())
+            .expect("opens")
+            .put(&[(&entry("A"), "no")], now)
+            .expect("put");
+        let path = dir.path().join("dead-letters.jsonl");
+        let right = std::fs::read_to_string(&path).expect("reads");
+        let check = |line: &str, letters: usize| {
+            std::fs::write(&path, line).expect("written");
+            let found = DeadLetters::open(dir.path()).expect("opens");
+            assert_eq!((found.ids().count(), found.damaged()), (letters, 1 - letters), "{line}");
+        };
+        check(&right, 1);
+        // Its event has another id, or none, or is no event at all.
+        check(&right.replacen(&id("A"), &id("B"), 1), 0);
+        check(&right.replace("event_type", "type"), 0);
+        let (head, _) = right.split_once("\"event\":").expect("it has an event");
+        check(&format!("{head}\"event\":{{}}}}\n"), 0);
+        check(&format!("{head}\"event\":null}}\n"), 0);
+    }
+
+    #[test]
+    fn attempts_are_counted_to_the_end() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let now = Timestamp::from_micros(1_000_000);
+        let mut letters = DeadLetters::open(dir.path()).expect("opens");
+        letters.put(&[(&entry("A"), "no")], now).expect("written");
+        let path = letters.file.path().to_owned();
+        let text = std::fs::read_to_string(&path).expect("reads");
+        let most = format!("\"attempts\":{}", u32::MAX);
+        std::fs::write(&path, text.replace("\"attempts\":1", &most)).expect("written");
+        letters.update(&BTreeMap::from([(id("A"), Some("no".into()))]), now).expect("written");
+        assert_eq!(letters.list(1, |_| true).expect("reads")[0].attempts, u32::MAX);
     }
 }

@@ -19,6 +19,8 @@ mod batch;
 mod cursor;
 mod dead_letters;
 mod desk;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod logs;
 #[cfg(feature = "nats")]
 pub mod nats;

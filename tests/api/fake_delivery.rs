@@ -6,7 +6,7 @@ use dossierd::api::delivery::{Delivery, DeliveryFault, Later, RefusedEvent, Sink
 use dossierd::dossier::event::EventType;
 use serde_json::value::RawValue;
 
-use crate::kit::{event, time};
+use super::kit::{event, time};
 
 #[derive(Default)]
 struct State {

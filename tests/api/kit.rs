@@ -37,7 +37,7 @@ use dossierd::dossier::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::Value;
 
-use crate::fake_delivery::FakeDelivery;
+use super::fake_delivery::FakeDelivery;
 
 /// All absolute paths of the world begin so.
 pub(crate) const SECRET_PLACE: &str = "/home/ann secret";
