@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use dossierd::api::Api;
-use dossierd::api::http::{Answer as Answering, Body, Peer, Request, Response, Service};
+use dossierd::api::http::{Answer as Answering, Body, Peer, Request, Response, Served, Service};
 use dossierd::server::Transport;
 use http::Method;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -80,7 +80,8 @@ impl Service for Watched {
             Peer::Bearer => assert_eq!(self.transport, Transport::Tcp),
             Peer::Anonymous => {
                 assert!(self.transport == Transport::Tcp);
-                assert!(self.is_public(&request.method, &request.path), "{}", request.path);
+                let served = self.served(&request.method, &request.path);
+                assert_eq!(served, Served::Public, "{}", request.path);
             }
         }
         assert!(request.path.starts_with('/') && request.body.len() <= 64 * 1024);
@@ -92,8 +93,8 @@ impl Service for Watched {
         })
     }
 
-    fn is_public(&self, method: &Method, path: &str) -> bool {
-        self.api.is_public(method, path)
+    fn served(&self, method: &Method, path: &str) -> Served {
+        self.api.served(method, path)
     }
 
     fn is_stream(&self, method: &Method, path: &str, query: &str) -> bool {

@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 
 use bytes::Bytes;
-use dossierd::api::http::{Body, Peer, Request, Service as _};
+use dossierd::api::http::{Body, Peer, Request, Served, Service as _};
 use dossierd::server::guard::{self, GuardConfig, TcpAuth, Transport};
 use dossierd::server::host::AllowedHosts;
 use http::request::Parts;
@@ -53,9 +53,9 @@ fn check_over(stage: &Stage, transport: Transport, parts: &Parts, body: &Bytes) 
     let config = GuardConfig { hosts, tcp_auth: TcpAuth::Token, uri_bytes: URI_BYTES };
     // HEAD is GET without the body, so the API never sees it.
     let method = if parts.method == Method::HEAD { Method::GET } else { parts.method.clone() };
-    let public = stage.is_public(&method, parts.uri.path());
+    let served = stage.served(&method, parts.uri.path());
     let accepts = |token: &str| stage.world.token.matches(token);
-    let peer = match guard::check(parts, transport, &config, public, accepts) {
+    let peer = match guard::check(parts, transport, &config, served, accepts) {
         Ok(peer) => peer,
         Err(problem) => {
             let answer = stage.run(async { whole(problem.response()) });
@@ -63,7 +63,7 @@ fn check_over(stage: &Stage, transport: Transport, parts: &Parts, body: &Bytes) 
             return answer.check(Peer::Anonymous);
         }
     };
-    check_admitted(stage, transport, parts, peer, public);
+    check_admitted(stage, transport, parts, peer, served == Served::Public);
     let ask = |if_none_match: Option<&header::HeaderValue>| {
         let mut headers = parts.headers.clone();
         if let Some(tag) = if_none_match {

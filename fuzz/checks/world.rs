@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use dossierd::api::http::Service as _;
+use dossierd::api::http::{Served, Service as _};
 use dossierd::dossier::ErrorReason;
 use dossierd::dossier::event::EventType;
 use tokio::runtime::{Builder, Runtime};
@@ -70,9 +70,9 @@ impl Stage {
         bytes
     }
 
-    /// Is this a route that anyone may ask?
-    pub(crate) fn is_public(&self, method: &http::Method, path: &str) -> bool {
-        self.world.api.is_public(method, path)
+    /// What is at a path for a method.
+    pub(crate) fn served(&self, method: &http::Method, path: &str) -> Served {
+        self.world.api.served(method, path)
     }
 
     /// Runs a future to its end, which has to come.

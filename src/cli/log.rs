@@ -33,7 +33,8 @@ pub(super) fn start(listen: &ListenArgs) -> Result<(), CliError> {
             .because(error)
             .hint("use error, warn, info, debug or trace, or directives such as info,dossierd::watch=debug")
     })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter);
+    // A log that cannot be written is no reason to end, and there is nowhere to say so.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
     // A second subscriber in one process is refused; then the first one goes on.
     let _ = if listen.log_json {
         log.json().with_writer(io::stderr).try_init()

@@ -1,7 +1,8 @@
 //! `dossierd verify`: replays event logs and recomputes every snapshot hash.
 
+use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::args::VerifyArgs;
@@ -9,6 +10,8 @@ use super::error::ErrorKind;
 use super::render::{Line, Page, Tone};
 use super::{CliError, Context, Verdict, agree};
 use crate::dossier::verify::{LogSummary, LogVerifier};
+use crate::platform::{Dir, Open};
+use crate::store::MAX_LINE;
 
 /// The active segment of a log.
 const ACTIVE: &str = "events.jsonl";
@@ -116,23 +119,37 @@ fn entries(dir: &Path) -> Result<Vec<PathBuf>, CliError> {
     Ok(found)
 }
 
+/// Opens a regular file; anything else, which might never end or never open, is refused. A link
+/// that was named is followed, one in a log's directory is not.
+fn open(path: &Path) -> io::Result<File> {
+    let name = path.file_name().unwrap_or(OsStr::new("."));
+    let is_segment = name == ACTIVE || name.to_string_lossy().starts_with("events-");
+    let path = if is_segment { path.to_path_buf() } else { path.canonicalize()? };
+    let parent = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    Dir::open(parent)?.open_file(path.file_name().unwrap_or(OsStr::new(".")), Open::Read)
+}
+
 /// Verifies one log, segment by segment, up to the first line that breaks.
 fn verify(segments: &[PathBuf]) -> Result<Outcome, CliError> {
     let mut verifier = LogVerifier::default();
     let name = segments.last().map(|path| path.display().to_string()).unwrap_or_default();
     for path in segments {
         verifier.begin_segment();
-        let file = File::open(path).map_err(|error| unreadable(path, error))?;
-        let mut reader = BufReader::new(file);
+        let mut reader = BufReader::new(open(path).map_err(|error| unreadable(path, error))?);
         let mut line = Vec::new();
         for number in 1.. {
             line.clear();
-            let read = reader.read_until(b'\n', &mut line);
+            // One byte more than a line may have tells that it is longer.
+            let read = reader.by_ref().take(MAX_LINE as u64 + 2).read_until(b'\n', &mut line);
             if read.map_err(|error| unreadable(path, error))? == 0 {
                 break;
             }
             let checked = match line.strip_suffix(b"\n") {
                 Some(whole) => verifier.line(whole),
+                None if line.len() > MAX_LINE => Err("the line is longer than 1 MiB".into()),
                 None => Err(
                     "the line has no end: a crash cut it, and the daemon repairs it when it starts"
                         .into(),

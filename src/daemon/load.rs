@@ -9,6 +9,7 @@
 use std::ffi::OsString;
 
 use super::job::{FeatureWork, JobEnvironment, Published, Whereabouts};
+use super::journal::describe;
 use super::order::Order;
 use super::snapshot_file::SNAPSHOT_FILE;
 use super::view::StoreState;
@@ -100,7 +101,7 @@ pub(super) fn load(
     }
     let (log, written) = match read {
         Ok((log, written)) => (Ok(log), written),
-        Err(error) => (Err(error.to_string()), Written::default()),
+        Err(error) => (Err(describe(&error)), Written::default()),
     };
     let store = StoreState {
         location: if place.is_in_project() { "project" } else { "state" },

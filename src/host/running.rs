@@ -70,6 +70,8 @@ pub enum HostError {
     Ended(String),
 }
 
+/// Files that the daemon itself has open at a time, with some features.
+const OWN_DESCRIPTORS: usize = 40;
 /// Threads that serve.
 const SERVING: usize = 2;
 /// Threads for what blocks, at most: reads, renderings, compression.
@@ -293,10 +295,13 @@ impl Listening {
 
 /// What the server is to hold clients to.
 fn server_limits(limits: &config::Limits) -> Limits {
+    // Where descriptors are few, connections over TCP leave some to the Unix socket, and both
+    // leave some to logs and watches.
+    let room = descriptors().saturating_sub(OWN_DESCRIPTORS);
     Limits {
-        connections: limits.connections.count(),
+        connections: limits.connections.count().min((room / 4).max(1)),
         streams: limits.streams.count(),
-        local_connections: limits.local_connections.count(),
+        local_connections: limits.local_connections.count().min((room / 2).max(2)),
         local_streams: limits.local_streams.count(),
         header_bytes: limits.header_bytes.count(),
         header_count: limits.header_count.count(),
@@ -308,6 +313,12 @@ fn server_limits(limits: &config::Limits) -> Limits {
         write_stall: limits.write_stall_seconds.seconds(),
         send_buffer: Limits::default().send_buffer,
     }
+}
+
+/// How many files may be open in this process.
+fn descriptors() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
 /// Waits for the first scans.

@@ -177,7 +177,7 @@ def usage(instance):
 
 def at_rest(instance):
     """What it uses when nothing has happened for a while: it gives memory back by then."""
-    time.sleep(3)
+    time.sleep(15)
     return usage(instance)
 
 
@@ -219,7 +219,7 @@ def soak(report, instance, project, seconds):
     load.stop()
     before = at_rest(instance)
 
-    readers = [Follower(instance) for _ in range(4)] + [Follower(instance, 60) for _ in range(2)]
+    readers = [Follower(instance) for _ in range(4)] + [Follower(instance, 2000) for _ in range(2)]
     for follower in readers:
         follower.start()
     sleepers = [stalled(instance) for _ in range(2)]

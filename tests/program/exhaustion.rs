@@ -72,8 +72,11 @@ fn five_hundred_connections_leave_the_command_line_its_own() {
 #[test]
 fn without_descriptors_it_waits_and_goes_on() {
     let place = Place::with_feature();
-    let daemon = place.start_through(&["env"], "ulimit -n 64; exec \"$@\"");
-    place.run(&["add", "project"]).fine();
+    let daemon = place.start_registered();
+    let open = fs::read_dir(format!("/proc/{}/fd", daemon.pid())).expect("runs").count();
+    let (pid, limit) = (format!("--pid={}", daemon.pid()), format!("--nofile={}", open + 5));
+    let lowered = Command::new("prlimit").args([pid, limit]).status().expect("runs");
+    assert!(lowered.success());
     let flooding = flood(&daemon, 60);
     wait_until("it says so", || daemon.stderr().contains("connections can't be accepted"));
     does_not_spin(&daemon);
@@ -85,6 +88,39 @@ fn without_descriptors_it_waits_and_goes_on() {
     let told = daemon.ask_fresh("/api/dossier/snapshots/export?feature=plan-me&fresh=true");
     assert!(told["artifact_summaries"].to_string().contains("later.md"), "{told}");
     daemon.stop();
+}
+
+/// Connections over TCP leave the Unix socket its own, however few descriptors there are.
+#[test]
+fn with_64_descriptors_the_command_line_is_answered_at_once() {
+    let place = Place::with_feature();
+    let daemon = place.start_through(&["env"], "ulimit -n 64; exec \"$@\"");
+    place.run(&["add", "project"]).fine();
+    let flooding = flood(&daemon, 80);
+    let took = fastest_command(&place);
+    assert!(took < Duration::from_secs(1), "a command took {took:?}");
+    place.write("plan-me/later.md", "# Later\n");
+    place.run(&["status", "plan-me"]).fine();
+    assert!(!daemon.stderr().contains("os error 24"), "{}", daemon.stderr());
+    drop(flooding);
+    daemon.stop();
+}
+
+/// A log that cannot be written is no reason to end.
+#[test]
+fn a_full_stderr_ends_nothing() {
+    let place = Place::with_feature();
+    let mut command = place.command(&["run", "--listen", "127.0.0.1:0", "--json"]);
+    command.args(["--log", "trace"]).stdout(Stdio::piped());
+    let full = File::options().write(true).open("/dev/full").expect("opens");
+    let mut child = command.stderr(full).spawn().expect("starts");
+    let lines = lines_of(child.stdout.take().expect("is piped"));
+    lines.recv_timeout(DEADLINE).expect("is ready");
+    place.run(&["add", "project"]).fine();
+    assert!(place.run(&["status", "plan-me"]).fine().contains("complete"));
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a pid");
+    kill_process(pid, Signal::TERM).expect("is there");
+    assert_eq!(child.wait().expect("ends").code(), Some(0));
 }
 
 #[test]

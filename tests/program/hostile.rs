@@ -1,9 +1,9 @@
 //! Names that try to escape: into the terminal, into another line, out of a pattern.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::ffi::OsStringExt;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
@@ -215,5 +215,30 @@ fn a_directory_whose_name_is_no_text_is_registered_selected_and_removed() {
     assert_eq!(status["artifact_counts"]["optional_present"], 1);
     place.run_in(&dir, &["remove", "."]).fine();
     assert_eq!(place.run(&["list", "--json"]).json()["features"], serde_json::json!([]));
+    daemon.stop();
+}
+
+/// Logs come with checkouts: what stands in their place is not opened, and what has no end is
+/// not read to it.
+#[test]
+fn a_log_that_is_no_file_or_no_log_keeps_nobody_waiting() {
+    let place = Place::with_feature();
+    let dir = place.dossier("plan-me");
+    fs::create_dir_all(&dir).expect("made");
+    let fifo = place.path().join("fifo");
+    let made = Command::new("mkfifo").arg(&fifo).status().expect("runs");
+    assert!(made.success());
+    std::os::unix::fs::symlink(&fifo, dir.join("events-000001.jsonl")).expect("linked");
+    for named in [place.project(), fifo.clone(), "/dev/zero".into()] {
+        let ran = place.run(&["verify", named.to_str().expect("is text")]);
+        assert_eq!(ran.code, 2, "{named:?}: {ran:?}");
+    }
+    fs::remove_file(dir.join("events-000001.jsonl")).expect("removed");
+    let log = File::create(dir.join("events.jsonl")).expect("made");
+    log.set_len(64 << 30).expect("is sparse");
+    let daemon = place.start();
+    place.run(&["add", "project"]);
+    let status = place.run(&["status", "plan-me"]).fine();
+    assert!(status.contains("no event log"), "{status}");
     daemon.stop();
 }

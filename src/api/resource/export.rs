@@ -69,7 +69,7 @@ enum Format {
 fn export(feature: &FeatureView, format: Format) -> Response {
     let (media_type, bytes) = match format {
         // The names in the lines are bytes, so no character set is promised.
-        Format::Sha256sums => ("text/plain", sha256sums(&feature.dossier)),
+        Format::Sha256sums => ("text/plain; charset=utf-8", sha256sums(&feature.dossier)),
         Format::InToto => ("application/vnd.in-toto+json", in_toto(feature)),
         Format::Json => {
             let render = || kept(feature.snapshot().to_json().into());

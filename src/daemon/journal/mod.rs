@@ -32,6 +32,8 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 /// So many bytes written at once leave much memory free; it is given back so long after.
 const MUCH: usize = 512 * 1024;
 const QUIET: Duration = Duration::from_secs(1);
+/// Small writes, and what others do meanwhile, leave some: it is given back so often.
+const LITTLE: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
 struct Line {
@@ -237,7 +239,7 @@ impl Journal {
 }
 
 /// The error and what to do about it.
-fn describe(error: &StoreError) -> String {
+pub(super) fn describe(error: &StoreError) -> String {
     let hint = error.hint().map_or_else(String::new, |hint| format!("; {hint}"));
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);

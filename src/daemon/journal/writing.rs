@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::super::feed::LoggedEvent;
 use super::super::order::Report;
 use super::super::sync_ahead::SyncAhead;
-use super::{Journal, Line, MUCH, QUIET};
+use super::{Journal, LITTLE, Line, MUCH, QUIET};
 use crate::store::{EventLog, LogEvent, StoreError};
 
 /// How writing went.
@@ -90,7 +90,15 @@ impl Journal {
         log: &mut EventLog,
         ahead: &mut Option<SyncAhead>,
     ) -> Result<Written, StoreError> {
-        while let Some(piece) = line.waiting.piece(feature, &mut self.clock, &mut self.ids)? {
+        loop {
+            // Looked at before each piece: what begins anew has to begin in an empty file.
+            if let Some(event) = log.check()?
+                && self.is_over(feature, line, &event, ahead)
+            {
+                return Ok(Written::Lost);
+            }
+            let piece = line.waiting.piece(feature, &mut self.clock, &mut self.ids)?;
+            let Some(piece) = piece else { return Ok(Written::All) };
             if piece.new_segment {
                 self.synced(ahead.take(), &mut line.unsynced)?;
                 self.sync(log, &mut line.unsynced)?;
@@ -99,18 +107,20 @@ impl Journal {
             }
             if piece.lines.len() > MUCH {
                 self.tidy_at = Some(Instant::now() + QUIET);
+            } else {
+                self.tidy_at.get_or_insert(Instant::now() + LITTLE);
             }
             let appended = log.append(&piece.lines)?;
             let before = if piece.full_begins { 0 } else { line.opening };
             line.opening = before + piece.full_bytes;
             let events = line.waiting.written();
             if let Some(event) = appended.noticed {
-                // Where the log was cut or deleted, what was on its way may be gone.
-                if !matches!(event, LogEvent::Extended { .. }) {
-                    drop(ahead.take().map(SyncAhead::join));
-                }
-                if self.is_lost(feature, line, &event) {
+                if self.is_over(feature, line, &event, ahead) {
                     return Ok(Written::Lost);
+                }
+                if !matches!(event, LogEvent::Extended { .. }) {
+                    // It went into what is there now, and everything comes behind it.
+                    continue;
                 }
             }
             // From here on they are in the log; a failed sync must not write them twice.
@@ -121,7 +131,22 @@ impl Journal {
                 *ahead = SyncAhead::start(log, &mut line.unsynced);
             }
         }
-        Ok(Written::All)
+    }
+
+    /// What somebody else did to the log, while something may be on its way into it; true if
+    /// there is nothing to go on with.
+    fn is_over(
+        &self,
+        feature: &str,
+        line: &mut Line,
+        event: &LogEvent,
+        ahead: &mut Option<SyncAhead>,
+    ) -> bool {
+        if !matches!(event, LogEvent::Extended { .. }) {
+            // It may be gone with what was cut or deleted.
+            drop(ahead.take().map(SyncAhead::join));
+        }
+        self.is_lost(feature, line, event)
     }
 
     /// Waits for what is being synced, and announces it; if it failed, it is unsynced again.
@@ -166,6 +191,7 @@ impl Journal {
         line.unsynced.clear();
         // A full emission that waits already covers what was lost.
         if line.waiting.begin_at_full() {
+            tracing::warn!(feature, what, "the event log was lost; it is written again");
             return false;
         }
         line.waiting.clear();

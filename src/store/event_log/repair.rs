@@ -11,6 +11,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 use super::MAX_LINE;
 
 const CHUNK: usize = 64 * 1024;
+/// How many are read first.
+const FIRST_CHUNK: u64 = 512;
+/// No crash tears more than was written at once; what is longer is not read through.
+const LONGEST_TAIL: u64 = 256 * 1024 * 1024;
 
 /// The end of a log after repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,9 +68,19 @@ pub(super) fn last_line(file: &File, len: u64) -> io::Result<Option<Vec<u8>>> {
 /// The place behind the last newline in the first `end` bytes; 0 if there is none.
 fn after_newline_before(file: &File, end: u64) -> io::Result<u64> {
     let mut buffer = [0; CHUNK];
-    let mut end = end;
+    let (from, mut end) = (end, end);
+    // Small first: many short lines must not cost a large chunk each.
+    let mut length = FIRST_CHUNK;
     while end > 0 {
-        let start = end.saturating_sub(CHUNK as u64);
+        if from - end > LONGEST_TAIL {
+            let problem = format!(
+                "its last {} MiB have no line: this is no event log; move it away",
+                LONGEST_TAIL >> 20
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+        }
+        let start = end.saturating_sub(length);
+        length = (length * 4).min(CHUNK as u64);
         let chunk = read_chunk(file, start, end, &mut buffer)?;
         if let Some(at) = chunk.iter().rposition(|b| *b == b'\n') {
             return Ok(start + at as u64 + 1);
