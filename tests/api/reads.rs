@@ -268,7 +268,7 @@ async fn sha256sum_accepts_the_export() {
     let (plan, names) = hostile();
     let world = World::new([plan.view()]);
     let sums = world.get("/api/dossier/snapshots/export?format=sha256sums").await;
-    assert_eq!(sums.header("content-type"), "text/plain");
+    assert_eq!(sums.header("content-type"), "text/plain; charset=utf-8");
     let lines: Vec<&[u8]> = sums.bytes.split(|b| *b == b'\n').filter(|l| !l.is_empty()).collect();
     assert_eq!(lines.len(), plan.files.len());
     if Command::new("sha256sum").arg("--version").output().is_err() {

@@ -118,8 +118,8 @@ OUT = [
     Out(
         "json-writes",
         guard(
-            "    if is_write && !is_json(&parts.headers) {",
-            '    if is_write && !is_json(&parts.headers) && !crate::is_out("json-writes") {',
+            "    if is_served && is_write && !is_json(&parts.headers) {",
+            '    if is_served && is_write && !is_json(&parts.headers) && !crate::is_out("json-writes") {',
         ),
         ["pages::writes_must_be_json"],
     ),
