@@ -2,7 +2,7 @@
 //! clock.
 //!
 //! A first scan has one event a file, and all of them say the same but for a dozen values. What
-//! they share is serialised once a batch ([`Frame`]); only those values are put between. The
+//! they share is serialised once a batch (`Frame`); only those values are put between. The
 //! format has one home all the same, [`Event`]: builds with debug assertions, so all tests,
 //! compare each line with what that serialises to.
 

@@ -31,7 +31,8 @@ import run as tree
 from run import Broken, Edit
 
 tree.TREE = tree.TARGET / "protections"
-NEEDED = tree.NEEDED + ["tests/server"]
+NEEDED = tree.NEEDED + ["tests/server", "tests/api", "fuzz/Cargo.toml", "fuzz/checks", "fuzz/corpus", "fuzz/fixtures",
+                        "fuzz/regressions"]
 
 # What the copy gets besides: is this the protection that is out, this the fault that is due?
 SWITCH = """
