@@ -12,9 +12,9 @@ use crate::store::{EventLog, Position, StoreError};
 pub(super) struct SyncAhead {
     thread: JoinHandle<Result<(), StoreError>>,
     /// The end of what it makes durable.
-    pub end: Position,
+    end: Position,
     /// The events that it makes durable.
-    pub events: Vec<LoggedEvent>,
+    events: Vec<LoggedEvent>,
 }
 
 impl SyncAhead {

@@ -193,6 +193,14 @@ def logs(project):
     return found
 
 
+def last_edit_is_logged(project, slug):
+    """Does the log end with a snapshot behind the last edit?"""
+    text = (project / ".kittify/dossiers" / slug / "events.jsonl").read_text()
+    return "/last.md" in text[text.rfind("MissionDossierArtifactIndexed") :] and text.endswith("}\n") and (
+        "MissionDossierSnapshotComputed" in text.splitlines()[-1]
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--binary", type=pathlib.Path, required=True)
@@ -233,7 +241,7 @@ def soak(report, instance, project, seconds):
     for slug in [f"00{number + 1}-f" for number in range(FEATURES)]:
         (root / slug / "last.md").write_text(f"# {time.time()}\n")
         instance.get("/api/dossier/overview", feature=slug, fresh="true")
-    time.sleep(1)
+        wait_until(f"the last edit of {slug} is logged", lambda: last_edit_is_logged(project, slug))
     ends = {slug: ids[-1] for slug, ids in logs(project).items()}
     unseen = check_followers(report, readers, ends)
     report.check("soak: each reader has seen the last event of every log", unseen)
