@@ -93,16 +93,17 @@ impl Terminal {
         self.wait_for(part, |terminal| terminal.text().contains(part));
     }
 
-    /// Waits until the process is stopped by a signal.
+    /// Waits until the process is stopped by a signal, and takes all that it sent before.
     pub(crate) fn wait_for_stop(&mut self) {
         let stat = format!("/proc/{}/stat", self.child.id());
         self.wait_for("it is stopped", |_| {
             let text = std::fs::read_to_string(&stat).expect("runs");
             text.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
         });
+        self.read_to_the_end();
     }
 
-    /// Waits for its end; gives the exit code, `None` after a signal.
+    /// Waits for its end and takes all that it sent; gives the exit code, `None` after a signal.
     pub(crate) fn wait(&mut self) -> Option<i32> {
         let mut code = None;
         wait_until("it ends", || {
@@ -110,7 +111,7 @@ impl Terminal {
             code = self.child.try_wait().expect("can be waited for");
             code.is_some()
         });
-        self.read();
+        self.read_to_the_end();
         code.and_then(|status| status.code())
     }
 
@@ -129,6 +130,17 @@ impl Terminal {
     /// All bytes that the program sent.
     pub(crate) fn sent(&self) -> &[u8] {
         &self.sent
+    }
+
+    /// Takes all that a program sent which sends no more. The system hands it on a moment later,
+    /// but in order: a byte of ours, which shows nothing, comes after it.
+    fn read_to_the_end(&mut self) {
+        let begin = self.sent.len();
+        rustix::io::write(&self.inside, &[0]).expect("can be written");
+        wait_until("all that it sent is here", || {
+            self.read();
+            self.sent[begin..].contains(&0)
+        });
     }
 
     /// Takes what the program has sent until now.
