@@ -1,0 +1,41 @@
+"""What is below `packaging/`: the units of systemd and launchd's agent.
+
+systemd's own tools look at the units; they are installed if they are missing and this is root.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
+
+import agent
+import units
+from report import Report
+
+
+def main():
+    report = Report()
+    if report.check("systemd-analyze is there", install("systemd-analyze", "systemd")):
+        units.check(report)
+    agent.check(report)
+    report.end()
+
+
+def install(command, package):
+    """Debian's `package` if there is no `command`; what went wrong, if anything."""
+    if shutil.which(command):
+        return []
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for arguments in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", package]):
+        try:
+            subprocess.run(["apt-get", *arguments], check=True, capture_output=True, env=environment)
+        except (OSError, subprocess.CalledProcessError) as error:
+            return [f"{error}; install {package}"]
+    return [] if shutil.which(command) else [f"{package} brings no {command}"]
+
+
+if __name__ == "__main__":
+    main()
