@@ -1,8 +1,10 @@
-"""What is below `packaging/`: the units of systemd and launchd's agent.
+"""What is below `packaging/`: the units of systemd, launchd's agent, the archives and the formula.
 
 systemd's own tools look at the units; they are installed if they are missing and this is root.
+The archives are made from `--binary`, twice.
 """
 
+import argparse
 import os
 import pathlib
 import shutil
@@ -12,15 +14,20 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
 
 import agent
+import archive
 import units
 from report import Report
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--binary", type=pathlib.Path, required=True)
+    options = parser.parse_args()
     report = Report()
     if report.check("systemd-analyze is there", install("systemd-analyze", "systemd")):
         units.check(report)
     agent.check(report)
+    archive.check(report, options.binary.resolve())
     report.end()
 
 
@@ -29,9 +36,10 @@ def install(command, package):
     if shutil.which(command):
         return []
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for arguments in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", package]):
+    for arguments in (["update"], ["install", "-y", "--no-install-recommends", package]):
         try:
-            subprocess.run(["apt-get", *arguments], check=True, capture_output=True, env=environment)
+            asked = ["apt-get", "-qq", *arguments]
+            subprocess.run(asked, check=True, capture_output=True, env=environment)
         except (OSError, subprocess.CalledProcessError) as error:
             return [f"{error}; install {package}"]
     return [] if shutil.which(command) else [f"{package} brings no {command}"]
