@@ -9,7 +9,6 @@ import pathlib
 import re
 import subprocess
 import tarfile
-import tempfile
 
 from expected_units import EXPECTED as UNITS
 
@@ -35,21 +34,20 @@ FILES = sorted(
 )
 
 
-def check(report, binary):
-    with tempfile.TemporaryDirectory(prefix="dossierd-archive-") as scratch:
-        scratch = pathlib.Path(scratch)
-        first = make(binary, scratch / "first", {"TZ": "UTC", "LC_ALL": "C"}, 0o022)
-        second = make(binary, scratch / "second", {"TZ": "Asia/Tokyo", "LC_ALL": "C.UTF-8"}, 0o077)
-        report.equal("archive: two runs make files of the same names", first, second)
-        _, differ, missing = filecmp.cmpfiles(
-            scratch / "first", scratch / "second", first, shallow=False
-        )
-        report.check("archive: two runs make the same bytes", differ + missing)
-        check_checksums(report, scratch / "first", first)
-        check_formula(report, scratch / "first")
-        program = next(name for name in first if re.search(r"(?<!source)\.tar\.gz$", name))
-        check_program(report, scratch, scratch / "first" / program, binary)
-        check_refusal(report, scratch)
+def check(report, binary, scratch):
+    """Leaves what the script made in `first` below `scratch`."""
+    first = make(binary, scratch / "first", {"TZ": "UTC", "LC_ALL": "C"}, 0o022)
+    second = make(binary, scratch / "second", {"TZ": "Asia/Tokyo", "LC_ALL": "C.UTF-8"}, 0o077)
+    report.equal("archive: two runs make files of the same names", first, second)
+    _, differ, missing = filecmp.cmpfiles(
+        scratch / "first", scratch / "second", first, shallow=False
+    )
+    report.check("archive: two runs make the same bytes", differ + missing)
+    check_checksums(report, scratch / "first", first)
+    check_formula(report, scratch / "first")
+    program = next(name for name in first if re.search(r"(?<!source)\.tar\.gz$", name))
+    check_program(report, scratch, scratch / "first" / program, binary)
+    check_refusal(report, scratch)
 
 
 def make(binary, output, environment, mask):

@@ -1,4 +1,5 @@
-"""What is below `packaging/`: the units of systemd, launchd's agent, the archives and the formula.
+"""What is below `packaging/`: the units of systemd, launchd's agent, the archives, the formula
+and what packages install.
 
 systemd's own tools look at the units; they are installed if they are missing and this is root.
 The archives are made from `--binary`, twice.
@@ -10,11 +11,13 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
 
 import agent
 import archive
+import assets
 import units
 from report import Report
 
@@ -27,7 +30,10 @@ def main():
     if report.check("systemd-analyze is there", install("systemd-analyze", "systemd")):
         units.check(report)
     agent.check(report)
-    archive.check(report, options.binary.resolve())
+    with tempfile.TemporaryDirectory(prefix="dossierd-packaging-") as scratch:
+        scratch = pathlib.Path(scratch)
+        archive.check(report, options.binary.resolve(), scratch)
+        assets.check(report, scratch / "first" / "tree")
     report.end()
 
 
