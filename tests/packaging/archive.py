@@ -36,8 +36,12 @@ FILES = sorted(
 
 def check(report, binary, scratch):
     """Leaves what the script made in `first` below `scratch`."""
-    first = make(binary, scratch / "first", {"TZ": "UTC", "LC_ALL": "C"}, 0o022)
-    second = make(binary, scratch / "second", {"TZ": "Asia/Tokyo", "LC_ALL": "C.UTF-8"}, 0o077)
+    asked = ["git", "log", "-1", "--format=%ct"]
+    epoch = subprocess.run(asked, cwd=SCRIPT.parent, capture_output=True, check=True).stdout
+    given = {"SOURCE_DATE_EPOCH": epoch.decode().strip(), "TZ": "UTC", "LC_ALL": "C"}
+    found = {"SOURCE_DATE_EPOCH": "", "TZ": "Asia/Tokyo", "LC_ALL": "C.UTF-8"}
+    first = make(binary, scratch / "first", given, 0o022)
+    second = make(binary, scratch / "second", found, 0o077)
     report.equal("archive: two runs make files of the same names", first, second)
     _, differ, missing = filecmp.cmpfiles(
         scratch / "first", scratch / "second", first, shallow=False
@@ -46,7 +50,7 @@ def check(report, binary, scratch):
     check_checksums(report, scratch / "first", first)
     check_formula(report, scratch / "first")
     program = next(name for name in first if re.search(r"(?<!source)\.tar\.gz$", name))
-    check_program(report, scratch, scratch / "first" / program, binary)
+    check_program(report, scratch, scratch / "first" / program, binary, int(epoch))
     check_refusal(report, scratch)
 
 
@@ -87,10 +91,18 @@ def check_formula(report, folder):
     report.check("formula: its source archive can be built", sorted(missing))
 
 
-def check_program(report, scratch, archive, binary):
+def check_program(report, scratch, archive, binary, epoch):
     with tarfile.open(archive) as tar:
         entries = {entry.name.partition("/")[2]: entry for entry in tar.getmembers()}
         (scratch / "dossierd").write_bytes(tar.extractfile(entries["dossierd"]).read())
+    # Two runs on one disk would list it in the same order; another disk would not.
+    report.equal(
+        "archive: the files are in the order of their names",
+        list(entries),
+        sorted(entries, key=lambda name: name.split("/")),
+    )
+    times = {entry.mtime for entry in entries.values()}
+    report.equal("archive: all files are as old as the commit", times, {epoch})
     pages = {name for name in entries if name.startswith("man/")}
     report.equal("archive: these files and manual pages", sorted(entries.keys() - pages), FILES)
     helped = subprocess.run([binary, "--help"], capture_output=True, text=True, check=True).stdout
