@@ -67,6 +67,8 @@ struct Running {
     empties: bool,
     /// Directories without a watch that it looks at, and tries to watch.
     visits: Vec<PathBuf>,
+    /// Since when there is something that it was to look at.
+    since: Option<Instant>,
 }
 
 /// One feature.
@@ -107,6 +109,8 @@ pub(super) struct Feature {
     owed: Option<u64>,
     /// The job that only looks for what no event told of.
     safety_job: Option<u64>,
+    /// Since when there is something that no job looks at yet.
+    waiting_since: Option<Instant>,
 }
 
 impl Feature {
@@ -137,6 +141,7 @@ impl Feature {
             retry: None,
             owed: None,
             safety_job: None,
+            waiting_since: None,
         }
     }
 
@@ -178,6 +183,7 @@ impl Feature {
 
     /// A path may have changed.
     pub(super) fn touch(&mut self, path: Option<RelPath>, deep: bool, ready: bool, now: Instant) {
+        self.waiting_since.get_or_insert(now);
         self.settler.note(path, deep, ready, now);
     }
 
@@ -310,7 +316,8 @@ impl Feature {
             threads,
             gate: true,
         };
-        self.begin(Running { waiting: due.waiting, empties: due.empty, visits });
+        let since = Some(self.waiting_since.take().unwrap_or(now));
+        self.begin(Running { waiting: due.waiting, empties: due.empty, visits, since });
         Some(JobOrder::Survey { assignment, extent: due.extent })
     }
 
@@ -354,6 +361,12 @@ impl Feature {
             waiting.append(&mut running.waiting);
         }
         waiting
+    }
+
+    /// Since when there is something that is not in the view.
+    pub(super) fn behind_since(&self) -> Option<Instant> {
+        let running = self.running.as_ref().and_then(|running| running.since);
+        running.into_iter().chain(self.waiting_since).min()
     }
 
     /// Has a worker its work at the moment?

@@ -141,6 +141,15 @@ impl Daemon {
 
         let count = std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 8));
         let workers = workers::start(count, &jobs, &event_sender, &environment)?;
+        let add_worker = {
+            let (events, environment) = (event_sender.clone(), Arc::clone(&environment));
+            let mut number = count;
+            // Nobody waits for the end of those: they are for jobs that may never end.
+            Box::new(move || {
+                number += 1;
+                workers::start_one(number, &jobs, &events, &environment).is_ok()
+            })
+        };
         let mut threads = Vec::new();
         let reports = TellsOfPanic { thread: "the journal", events: event_sender.clone() };
         threads.push(Journal::start(
@@ -166,6 +175,7 @@ impl Daemon {
             config_file: config_file.to_path_buf(),
             jobs: job_sender,
             workers: count,
+            add_worker,
             grace: setup.grace,
             max_roots: setup.limits.roots.count(),
             journal: order_sender,

@@ -1,12 +1,12 @@
 //! Jobs out, results in; what is durable is answered.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Engine;
 use crate::daemon::command::CommandError;
 use crate::daemon::emission::Extent;
-use crate::daemon::feature::{Waiting, answer, refuse};
+use crate::daemon::feature::{Feature, Waiting, answer, refuse};
 use crate::daemon::job::{Job, JobResult, SurveyResult};
 use crate::daemon::order::{Order, Report};
 use crate::daemon::publish;
@@ -18,6 +18,12 @@ use crate::watch::{InotifyLimits, WatchError};
 /// Jobs that may wait for each worker, the one it does among them: with the next one at
 /// hand it need not wait for the loop.
 const QUEUED: usize = 2;
+
+/// What has not been looked at for so long is told as waiting.
+const BEHIND: Duration = Duration::from_secs(5);
+
+/// Workers, when those there are have been at one job each for long.
+const MOST_WORKERS: usize = 16;
 
 impl Engine {
     /// Gives workers the jobs that are due.
@@ -202,6 +208,39 @@ impl Engine {
             (None, None) => WatchState::Live,
         };
         self.set_watch(id, watch);
+    }
+
+    /// What is served of a feature that waits long for its turn, or whose files take long to
+    /// read, is not said to be live.
+    pub(super) fn tell_behind(&mut self, now: Instant) {
+        let late = |feature: &&Feature| {
+            let since = feature.behind_since();
+            feature.watch == WatchState::Live && since.is_some_and(|at| now >= at + BEHIND)
+        };
+        let late = self.features.iter().filter(|(_, feature)| late(feature));
+        let late: Vec<String> = late.map(|(id, _)| id.clone()).collect();
+        for id in late {
+            let reason = "changes are waiting to be read: a large file or a slow disk is ahead";
+            self.set_watch(&id, WatchState::Rescanning { reason: reason.to_owned() });
+        }
+    }
+
+    /// Where every worker has been at one job for long, others need not wait for them.
+    pub(super) fn relieve_workers(&mut self, now: Instant) {
+        let long = |feature: &&Feature| {
+            feature.is_running() && feature.behind_since().is_some_and(|at| now >= at + BEHIND)
+        };
+        let stuck = self.features.values().filter(long).count();
+        if stuck >= self.parts.workers
+            && self.parts.workers < MOST_WORKERS
+            && (self.parts.add_worker)()
+        {
+            tracing::warn!(
+                workers = self.parts.workers,
+                "each is at one job for long; there is another now"
+            );
+            self.parts.workers += 1;
+        }
     }
 
     /// The journal reports.

@@ -79,6 +79,8 @@ pub(super) struct Parts {
     pub config_file: PathBuf,
     pub jobs: Sender<Job>,
     pub workers: usize,
+    /// Starts another one; false if there is none to be had.
+    pub add_worker: Box<dyn FnMut() -> bool + Send>,
     /// How long a vanished directory keeps its rows.
     pub grace: Duration,
     /// How many roots may be registered.
