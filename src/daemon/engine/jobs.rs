@@ -1,7 +1,7 @@
 //! Jobs out, results in; what is durable is answered.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::Engine;
 use crate::daemon::command::CommandError;
@@ -19,10 +19,7 @@ use crate::watch::{InotifyLimits, WatchError};
 /// hand it need not wait for the loop.
 const QUEUED: usize = 2;
 
-/// What has not been looked at for so long is told as waiting.
-const BEHIND: Duration = Duration::from_secs(5);
-
-/// Workers, when those there are have been at one job each for long.
+/// Workers, when all that there are have been at one job each for long.
 const MOST_WORKERS: usize = 16;
 
 impl Engine {
@@ -35,11 +32,8 @@ impl Engine {
                 return;
             }
             // A job that is alone may use every core.
-            let threads = if self.in_flight == 0 && self.features.len() == 1 {
-                self.parts.workers
-            } else {
-                1
-            };
+            let threads =
+                if self.in_flight == 0 && self.features.len() == 1 { self.parts.cores } else { 1 };
             let next_safety = self.next_safety(&id, now);
             let Some(feature) = self.features.get_mut(&id) else { continue };
             if self.draining.contains_key(&id) {
@@ -213,11 +207,12 @@ impl Engine {
     /// What is served of a feature that waits long for its turn, or whose files take long to
     /// read, is not said to be live.
     pub(super) fn tell_behind(&mut self, now: Instant) {
-        let late = |feature: &&Feature| {
-            let since = feature.behind_since();
-            feature.watch == WatchState::Live && since.is_some_and(|at| now >= at + BEHIND)
+        let patience = self.parts.patience;
+        let is_late = |feature: &Feature| {
+            feature.watch == WatchState::Live
+                && feature.behind_since().is_some_and(|since| now >= since + patience)
         };
-        let late = self.features.iter().filter(|(_, feature)| late(feature));
+        let late = self.features.iter().filter(|(_, feature)| is_late(feature));
         let late: Vec<String> = late.map(|(id, _)| id.clone()).collect();
         for id in late {
             let reason = "changes are waiting to be read: a large file or a slow disk is ahead";
@@ -227,19 +222,19 @@ impl Engine {
 
     /// Where every worker has been at one job for long, others need not wait for them.
     pub(super) fn relieve_workers(&mut self, now: Instant) {
-        let long = |feature: &&Feature| {
-            feature.is_running() && feature.behind_since().is_some_and(|at| now >= at + BEHIND)
-        };
-        let stuck = self.features.values().filter(long).count();
-        if stuck >= self.parts.workers
-            && self.parts.workers < MOST_WORKERS
-            && (self.parts.add_worker)()
-        {
-            tracing::warn!(
-                workers = self.parts.workers,
-                "each is at one job for long; there is another now"
-            );
-            self.parts.workers += 1;
+        let patience = self.parts.patience;
+        let is_long = |since: Instant| now >= since + patience;
+        let long = self.features.values().filter_map(Feature::runs_since).filter(|s| is_long(*s));
+        if long.count() < self.parts.workers || self.parts.workers >= MOST_WORKERS {
+            return;
+        }
+        match (self.parts.add_worker)() {
+            Ok(()) => {
+                self.parts.workers += 1;
+                let workers = self.parts.workers;
+                tracing::warn!(workers, "all others have been at one job each for long");
+            }
+            Err(error) => tracing::warn!(%error, "no further worker can be started"),
         }
     }
 
