@@ -105,6 +105,7 @@ fn reading(c: &mut Criterion) {
             now: &now,
             cancelled: &cancelled,
             progress: None,
+            beat: None,
         };
         group.throughput(Throughput::Bytes((count * size) as u64));
         group.bench_function(name, |b| {
@@ -187,7 +188,13 @@ fn survey(c: &mut Criterion) {
     let load = || context(project.path());
     let cancelled = AtomicBool::new(false);
     let around =
-        Surroundings { watcher: &Unwatched, project: &load, cancelled: &cancelled, progress: None };
+        Surroundings {
+            watcher: &Unwatched,
+            project: &load,
+            cancelled: &cancelled,
+            progress: None,
+            beat: None,
+        };
     let mut look = |request| {
         let assignment = Assignment {
             request: Some(request),

@@ -45,6 +45,8 @@ pub enum Code {
     RootUnknown,
     /// A fresh read ran out of time.
     StaleRead,
+    /// First scans have not ended, and the answer depends on them.
+    Starting,
     /// The daemon is stopping.
     Stopping,
     /// No sink is configured.
@@ -61,7 +63,7 @@ pub enum Code {
 
 impl Code {
     /// All codes, by name.
-    pub const ALL: [Code; 25] = [
+    pub const ALL: [Code; 26] = [
         Self::ArtifactGone,
         Self::ArtifactMissing,
         Self::ArtifactSpecial,
@@ -81,6 +83,7 @@ impl Code {
         Self::NotFound,
         Self::RootUnknown,
         Self::StaleRead,
+        Self::Starting,
         Self::Stopping,
         Self::SyncNotConfigured,
         Self::Timeout,
@@ -149,6 +152,11 @@ impl Code {
             Self::NotFound => ("not-found", S::NOT_FOUND, "There is no such route"),
             Self::RootUnknown => ("root-unknown", S::NOT_FOUND, "No root has this id"),
             Self::StaleRead => ("stale-read", S::GATEWAY_TIMEOUT, "The fresh read ran out of time"),
+            Self::Starting => (
+                "starting",
+                S::SERVICE_UNAVAILABLE,
+                "The daemon does not know yet",
+            ),
             Self::Stopping => ("stopping", S::SERVICE_UNAVAILABLE, "The daemon is stopping"),
             Self::SyncNotConfigured => {
                 ("sync-not-configured", S::CONFLICT, "No delivery is configured")

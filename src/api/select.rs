@@ -17,6 +17,7 @@ pub(super) fn select(
     peer: Peer,
 ) -> Result<Arc<FeatureView>, Problem> {
     view.select(name).map_err(|error| match error {
+        SelectError::Starting(pending) => starting(pending),
         SelectError::Unknown => unknown(view, name.unwrap_or_default()),
         SelectError::Ambiguous(found) => ambiguous(&found, peer),
         SelectError::NameNeeded(0) => Code::FeatureNeeded
@@ -25,6 +26,16 @@ pub(super) fn select(
             "{count} features are registered; name one by slug or id, as GET /api/features lists them"
         )),
     })
+}
+
+/// The problem of a name that may select what is not scanned yet.
+fn starting(pending: usize) -> Problem {
+    let detail = match pending {
+        0 => "the daemon is starting; ask again".to_owned(),
+        1 => "the first scan of 1 feature has not ended; ask again".to_owned(),
+        more => format!("the first scans of {more} features have not ended; ask again"),
+    };
+    Code::Starting.problem(detail).retry_after(1)
 }
 
 /// The problem of a name that selects nothing.

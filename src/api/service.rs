@@ -90,6 +90,7 @@ pub struct Api {
     pub(super) counts: RequestCounts,
     http: OnceLock<SocketAddr>,
     transport: OnceLock<Arc<dyn CountsOfTransport>>,
+    warnings: OnceLock<Vec<String>>,
 }
 
 impl Api {
@@ -116,6 +117,7 @@ impl Api {
             counts: RequestCounts::new(ROUTES.len()),
             http: OnceLock::new(),
             transport: OnceLock::new(),
+            warnings: OnceLock::new(),
         }
     }
 
@@ -127,6 +129,15 @@ impl Api {
     /// Says where the transport's counts are. Only the first call counts.
     pub fn set_transport_counts(&self, counts: Arc<dyn CountsOfTransport>) {
         let _ = self.transport.set(counts);
+    }
+
+    /// Says what the user should know of the transports. Only the first call counts.
+    pub fn set_warnings(&self, warnings: Vec<String>) {
+        let _ = self.warnings.set(warnings);
+    }
+
+    pub(super) fn warnings(&self) -> &[String] {
+        self.warnings.get().map_or(&[], Vec::as_slice)
     }
 
     /// The address of the page, `http://127.0.0.1:PORT`, once TCP is bound.

@@ -21,11 +21,12 @@ impl Context {
         Self { output, socket }
     }
 
-    /// The socket to speak to: `--socket`, else the one in the runtime directory.
+    /// The socket to speak to: `--socket`, else the one in the runtime directory, else the
+    /// one of a daemon that the system runs for this user.
     pub fn socket_path(&self) -> Result<PathBuf, CliError> {
         match &self.socket {
             Some(path) => Ok(path.clone()),
-            None => Ok(places::home()?.socket()),
+            None => places::socket(),
         }
     }
 

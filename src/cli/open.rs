@@ -14,7 +14,6 @@ use serde_json::json;
 use super::args::OpenArgs;
 use super::error::ErrorKind;
 use super::new_file;
-use super::places;
 use super::route::Route;
 use super::{CliError, Context, Verdict};
 
@@ -32,10 +31,9 @@ pub(super) fn run(args: OpenArgs, context: &mut Context) -> Result<Verdict, CliE
         context.output.line(url)?;
         return Ok(Verdict::Fine);
     }
-    let directory = match &context.socket {
-        Some(socket) => socket.parent().map(Path::to_path_buf).unwrap_or_default(),
-        None => places::home()?.runtime_dir().to_path_buf(),
-    };
+    // Beside the socket only this user and root can read; `connect` has looked at both.
+    let socket = context.socket_path()?;
+    let directory = socket.parent().unwrap_or(Path::new(""));
     let page = directory.join("open.html");
     new_file::private(&page, redirect_page(&url).as_bytes())?;
     start_browser(&page)?;

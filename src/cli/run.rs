@@ -1,33 +1,56 @@
 //! `dossierd run`: the daemon in the foreground.
 
 use std::path::PathBuf;
+use std::pin::pin;
 
 use super::args::{ListenArgs, RunArgs};
 use super::error::ErrorKind;
 use super::{CliError, Context, Verdict, log};
 use crate::daemon::config::ConfigError;
 use crate::daemon::{Ending, StartError};
-use crate::host::{Host, HostConfig, HostError, ServerError};
+use crate::host::{Host, HostConfig, HostError, ServerError, Started};
 use crate::platform::access::{forbid_core_dumps, restrict_new_files};
 use crate::platform::memory;
+use crate::platform::supervisor::Supervisor;
 use crate::store::LockError;
 
 pub(super) fn run(args: RunArgs, context: &mut Context) -> Result<Verdict, CliError> {
+    let supervisor = prepare_process()?;
     log::start(&args.listen)?;
-    let mut host = start(&args.listen, context.socket.clone()).map_err(explain)?;
-    let stop = signalled()?;
-    announce(&host, args.json, context)?;
-    host.run_until(stop);
+    let mut stop = pin!(signalled()?);
+    let mut host = start(&args.listen, context.socket.clone(), supervisor).map_err(explain)?;
+    if host.wait_until_ready(stop.as_mut()) == Started::Ready {
+        announce(&host, args.json, context)?;
+        host.run_until(stop);
+    }
     end(host)
 }
 
-/// Starts the daemon with its listeners.
-pub(super) fn start(listen: &ListenArgs, socket: Option<PathBuf>) -> Result<Host, HostError> {
+/// What a process that becomes the daemon does first, before it has threads.
+pub(super) fn prepare_process() -> Result<Supervisor, CliError> {
     memory::configure();
     restrict_new_files();
     forbid_core_dumps();
+    Supervisor::of_this_process().map_err(|error| {
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        let refused = CliError::new(ErrorKind::Config, error.to_string())
+            .hint("correct the unit that starts dossierd, or start it without");
+        match source {
+            Some(source) => refused.because(source),
+            None => refused,
+        }
+    })
+}
+
+/// Starts the daemon with its listeners.
+pub(super) fn start(
+    listen: &ListenArgs,
+    socket: Option<PathBuf>,
+    supervisor: Supervisor,
+) -> Result<Host, HostError> {
     let home = std::env::var_os("DOSSIERD_HOME").map(PathBuf::from);
-    let home = crate::store::Home::resolve(home).map_err(StartError::Home)?;
+    let made = supervisor.directories.clone();
+    let home = crate::store::Home::of_service(home, made).map_err(StartError::Home)?;
     let config = HostConfig {
         listen: listen.listen,
         // Clients may have another current directory; a path that cannot be made absolute
@@ -35,6 +58,7 @@ pub(super) fn start(listen: &ListenArgs, socket: Option<PathBuf>) -> Result<Host
         socket: socket.map(|path| std::path::absolute(&path).unwrap_or(path)),
         config_file: listen.config.clone(),
         allowed_hosts: listen.allowed_host.clone(),
+        supervisor,
     };
     Host::start(&home, config)
 }
@@ -47,20 +71,21 @@ pub(super) fn announce(host: &Host, json: bool, context: &mut Context) -> Result
     let socket = host.socket().map(|path| path.display().to_string());
     if json {
         let http = host.http();
-        context.output.json(&ready_line(&http, socket.as_deref()))
+        context.output.json(&ready_line(http.as_deref(), socket.as_deref()))
     } else {
-        let socket = socket.map_or_else(String::new, |path| format!(", socket {path}"));
-        context.output.note(format!("ready: {}{socket}", host.http()));
+        let socket = socket.map(|path| format!("socket {path}"));
+        let listeners: Vec<String> = host.http().into_iter().chain(socket).collect();
+        context.output.note(format!("ready: {}", listeners.join(", ")));
         Ok(())
     }
 }
 
 /// What programs wait for.
-pub(super) fn ready_line(http: &str, socket: Option<&str>) -> Vec<u8> {
+pub(super) fn ready_line(http: Option<&str>, socket: Option<&str>) -> Vec<u8> {
     #[derive(serde::Serialize)]
     struct Ready<'a> {
         ready: bool,
-        http: &'a str,
+        http: Option<&'a str>,
         socket: Option<&'a str>,
     }
     serde_json::to_vec(&Ready { ready: true, http, socket })
@@ -81,7 +106,8 @@ pub(super) fn end(host: Host) -> Result<Verdict, CliError> {
 
 /// What to do when the daemon cannot start.
 pub(super) fn explain(error: HostError) -> CliError {
-    let mut cli = CliError::new(ErrorKind::Io, error.to_string());
+    let kind = if is_of_configuration(&error) { ErrorKind::Config } else { ErrorKind::Io };
+    let mut cli = CliError::new(kind, error.to_string());
     if let Some(hint) = hint(&error) {
         cli = cli.hint(hint);
     }
@@ -95,6 +121,21 @@ pub(super) fn explain(error: HostError) -> CliError {
         cli = cli.because(causes.join(": "));
     }
     cli
+}
+
+/// Does every start fail in this way until somebody changes what is configured?
+fn is_of_configuration(error: &HostError) -> bool {
+    match error {
+        HostError::Config(_) | HostError::Start(StartError::Config(_)) => true,
+        HostError::Server(error) => matches!(
+            error,
+            ServerError::NotLoopback(_)
+                | ServerError::AllowedHost(_)
+                | ServerError::Limit { .. }
+                | ServerError::Passed { .. }
+        ),
+        _ => false,
+    }
 }
 
 /// What to do, where the error does not say it itself.
@@ -120,6 +161,7 @@ fn hint(error: &HostError) -> Option<&'static str> {
             | ServerError::SocketInUse(_) => {
                 Some("choose another socket path with --socket PATH, for this and all commands")
             }
+            ServerError::Passed { .. } => Some("correct the unit of the socket, and start it again"),
             _ => None,
         },
         _ => Some("`dossierd doctor` looks at directories, modes and limits"),

@@ -1,19 +1,21 @@
 //! `dossierd watch`: run the daemon, register a path, print what happens. If a daemon runs
 //! already, it is used.
 
+use std::pin::pin;
+
 use super::args::{TailArgs, WatchArgs};
 use super::error::ErrorKind;
 use super::output::Output;
 use super::render::event::event;
 use super::render::{Page, features};
 use super::route::Route;
-use super::run::{announce, end, explain, ready_line, signalled, start};
+use super::run::{announce, end, explain, prepare_process, ready_line, signalled, start};
 use super::{CliError, Context, Verdict, add, log, tail};
 use crate::api::http::{Body, Peer, Request, Service};
 use crate::daemon::StartError;
 use crate::daemon::command::CommandError;
 use crate::daemon::feed::FeedItem;
-use crate::host::{Host, HostError};
+use crate::host::{Host, HostError, Started};
 use crate::store::LockError;
 
 pub(super) fn run(args: WatchArgs, context: &mut Context) -> Result<Verdict, CliError> {
@@ -21,22 +23,41 @@ pub(super) fn run(args: WatchArgs, context: &mut Context) -> Result<Verdict, Cli
         CliError::io(format!("cannot watch {}", args.path.display()), error)
             .hint("name a project root or a feature directory that exists")
     })?;
+    let supervisor = prepare_process()?;
     log::start(&args.listen)?;
-    let mut host = match start(&args.listen, context.socket.clone()) {
+    let mut host = match start(&args.listen, context.socket.clone(), supervisor) {
         Ok(host) => host,
         Err(HostError::Start(StartError::Locked(LockError::Held { .. }))) => {
             return join(args, context);
         }
         Err(error) => return Err(explain(error)),
     };
-    let stop = signalled()?;
+    // Not before: whoever joins another daemon ends at the first signal by itself.
+    let mut stop = pin!(signalled()?);
+    if host.wait_until_ready(stop.as_mut()) != Started::Ready {
+        return end(host);
+    }
     // Programs get every event; people get a summary of the first scan instead.
     let everything = args.json.then(|| host.handle().feed().follow(None));
     let mission = args.mission;
-    let registered = host.handle().register(path, mission.mission_type, mission.step);
-    if let Err(error) = host.runtime().block_on(registered) {
-        end(host)?;
-        return Err(refused(&error));
+    let handle = host.handle().clone();
+    let mut registered = None;
+    host.run_until(async {
+        tokio::select! {
+            () = stop.as_mut() => {}
+            done = handle.register(path, mission.mission_type, mission.step) => {
+                registered = Some(done);
+            }
+        }
+    });
+    match registered {
+        // Asked to stop, or failed, before the first scans were done.
+        None => return end(host),
+        Some(Err(error)) => {
+            end(host)?;
+            return Err(refused(&error));
+        }
+        Some(Ok(_)) => {}
     }
     announce(&host, args.json, context)?;
     let mut feed = match everything {
@@ -117,7 +138,7 @@ fn join(args: WatchArgs, context: &mut Context) -> Result<Verdict, CliError> {
     let status: serde_json::Value = context.client()?.ask(&Route::get("/api/status"))?.parse()?;
     let socket = context.socket_path()?.display().to_string();
     if args.json {
-        let http = status["http"].as_str().unwrap_or_default();
+        let http = status["http"].as_str();
         context.output.json(&ready_line(http, Some(&socket)))?;
     }
     let everything =

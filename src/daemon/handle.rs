@@ -96,6 +96,16 @@ impl DaemonHandle {
         self.ask(EFFECT_LIMIT, |reply| Command::ClearBaseline { feature, reply }).await
     }
 
+    /// Completes when the loop has come to this request: true if it has answered, false if it
+    /// has ended. Waits as long as that takes, on no runtime's timer.
+    pub async fn is_answered(&self) -> bool {
+        let (reply, answer) = oneshot::channel();
+        // No feature has an empty id; that there is none is said by the loop itself, at once.
+        let target = Target::Feature(String::new());
+        let sent = self.commands.send(Command::Fresh { target, reply });
+        sent.is_ok() && answer.await.is_ok()
+    }
+
     async fn ask<T>(
         &self,
         limit: Duration,

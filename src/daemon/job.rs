@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -171,6 +171,8 @@ pub(super) struct JobEnvironment {
     /// Loads a project's context.
     pub project: ProjectLoader,
     pub cancelled: AtomicBool,
+    /// Grows as long as any scan goes on.
+    pub beat: Arc<AtomicU64>,
     /// A segment of an event log is closed at this size.
     pub segment_bytes: u64,
     /// What the index of a feature may take in.
@@ -187,6 +189,7 @@ impl Job {
             project: &project,
             cancelled: &environment.cancelled,
             progress: None,
+            beat: Some(&environment.beat),
         };
         match (order, work) {
             (JobOrder::Survey { assignment, extent }, work) => {

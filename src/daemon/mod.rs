@@ -31,5 +31,5 @@ pub use engine::Ending;
 pub use identities::{ProjectLoader, identity_of_path, kept_identity, project_loader};
 pub use last_good::LastGoodMissions;
 pub use once::{OnceError, OnceOptions, write_once};
-pub use start::{Daemon, Setup, StartError};
+pub use start::{Daemon, Setup, StartError, VitalSigns};
 pub use watching::BackendFactory;

@@ -85,6 +85,7 @@ pub fn write_once(home: &Home, path: &Path, options: OnceOptions) -> Result<(), 
         watcher: Arc::new(Unwatched),
         project: project_loader(home),
         cancelled: AtomicBool::new(false),
+        beat: Arc::default(),
         segment_bytes: Setup::default().segment_bytes,
         limits: Limits::default(),
     };

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::feature::Feature;
 use super::root::Root;
 use super::view::{
-    FeatureView, Health, IgnoredEntry, ProjectView, Rendered, RootView, ScanCost, View, WatchState,
+    FeatureView, Health, IgnoredEntry, PendingFeature, ProjectView, Rendered, RootView, ScanCost,
+    View, WatchState,
 };
 use crate::dossier::Timestamp;
 use crate::dossier::completeness::CompletenessStatus;
@@ -102,19 +103,29 @@ pub(super) fn view<'a>(
     health: Health,
     generation: u64,
 ) -> View {
+    let is_pending = |f: &Feature| f.view.is_none() && f.detached.is_none();
+    let pending: Vec<PendingFeature> = features
+        .clone()
+        .filter(|feature| is_pending(feature))
+        .map(|f| PendingFeature { id: f.at.id.clone(), slug: f.at.slug.clone() })
+        .collect();
+    let starting = !health.ready && !pending.is_empty();
     let roots = roots
         .iter()
         .map(|root| {
             let own = || features.clone().filter(|f| f.root_id == root.registered.id);
             let mut view = root_view(root, own().filter(|f| f.view.is_some()).count());
             if view.watch == WatchState::Live {
-                view.watch = coverage(own());
+                view.watch = match starting && own().any(is_pending) {
+                    true => WatchState::Starting,
+                    false => coverage(own()),
+                };
             }
             Arc::new(view)
         })
         .collect();
     let views = features.filter_map(|f| Some((f.at.id.clone(), Arc::clone(f.view.as_ref()?))));
-    View { roots, features: views.collect(), health, generation }
+    View { roots, features: views.collect(), pending, health, generation }
 }
 
 /// A root is watched as well as all its features are.

@@ -5,8 +5,8 @@
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ use super::workers;
 use crate::store::{
     Home, HomeError, InstanceLock, LamportClock, LockError, RegistryFile, StoreError,
 };
-use crate::watch::{BackendChoice, DirtySet, SlowLane};
+use crate::watch::{BackendChoice, DirtySet, SlowLane, WatchBackend};
 
 /// Why the daemon cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +70,13 @@ pub struct Setup {
     pub limits: Limits,
 }
 
+impl Setup {
+    /// What the configuration names, and the defaults.
+    pub fn of(backend: BackendChoice, limits: Limits) -> Self {
+        Self { backend: watching::factory(backend), limits, ..Self::default() }
+    }
+}
+
 impl Default for Setup {
     fn default() -> Self {
         Self {
@@ -92,6 +99,8 @@ pub struct Daemon {
     workers: Vec<JoinHandle<()>>,
     threads: Vec<JoinHandle<()>>,
     warnings: Vec<String>,
+    beat: Arc<AtomicU64>,
+    backend: Weak<dyn WatchBackend>,
     // Held until everything has ended; released in this order, the inner lock first.
     _state_lock: InstanceLock,
     _runtime_lock: InstanceLock,
@@ -101,17 +110,6 @@ impl Daemon {
     /// Starts everything but the listeners.
     pub fn start(home: &Home, config_file: &Path) -> Result<Self, StartError> {
         Self::start_with(home, config_file, Setup::default())
-    }
-
-    /// The same, with the source of events and the limits that the configuration names.
-    pub fn start_configured(
-        home: &Home,
-        config_file: &Path,
-        backend: BackendChoice,
-        limits: Limits,
-    ) -> Result<Self, StartError> {
-        let setup = Setup { backend: watching::factory(backend), limits, ..Setup::default() };
-        Self::start_with(home, config_file, setup)
     }
 
     /// The same, as the host has chosen: for tests, and for hosts with another watcher.
@@ -132,11 +130,13 @@ impl Daemon {
         let (command_sender, commands) = unbounded();
         let (job_sender, jobs) = unbounded();
         let (order_sender, orders) = unbounded();
+        let beat = Arc::new(AtomicU64::new(0));
         let environment = Arc::new(JobEnvironment {
             home: home.clone(),
             watcher: watching.backend.clone(),
             project: project_loader(home),
             cancelled: AtomicBool::new(false),
+            beat: Arc::clone(&beat),
             segment_bytes: setup.segment_bytes,
             limits: setup.limits.of_index(),
         });
@@ -168,6 +168,7 @@ impl Daemon {
         let (slow, slow_thread) = slow_lane(&event_sender, &mut warnings)?;
         threads.extend(slow_thread);
 
+        let backend = Arc::downgrade(&watching.backend);
         let (ready_sender, ready) = bounded(1);
         let parts = Parts {
             environment,
@@ -214,6 +215,8 @@ impl Daemon {
             workers,
             threads,
             warnings,
+            beat,
+            backend,
             _state_lock: state_lock,
             _runtime_lock: runtime_lock,
         })
@@ -227,6 +230,15 @@ impl Daemon {
     /// What the daemon has to live with.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// What says whether this daemon is at work, and keeps nothing of it.
+    pub fn vital_signs(&self) -> VitalSigns {
+        VitalSigns {
+            handle: self.handle.clone(),
+            beat: Arc::clone(&self.beat),
+            backend: Weak::clone(&self.backend),
+        }
     }
 
     /// Receives once, when all first scans have ended.
@@ -261,6 +273,31 @@ impl Daemon {
             }
         }
         ending.unwrap_or_else(|_| Ending::Failed("the loop panicked".into()))
+    }
+}
+
+/// What a supervisor looks at. Taking it costs nothing, and nothing here waits.
+#[derive(Clone)]
+pub struct VitalSigns {
+    handle: DaemonHandle,
+    beat: Arc<AtomicU64>,
+    backend: Weak<dyn WatchBackend>,
+}
+
+impl VitalSigns {
+    /// The way to the loop.
+    pub fn handle(&self) -> &DaemonHandle {
+        &self.handle
+    }
+
+    /// Grows as long as scans go on: with each directory, file, and piece of a large file.
+    pub fn beat(&self) -> u64 {
+        self.beat.load(Ordering::Relaxed)
+    }
+
+    /// Does what tells of changes still do so? True as well where nothing ever did.
+    pub fn is_watching(&self) -> bool {
+        self.backend.upgrade().is_some_and(|backend| backend.is_alive())
     }
 }
 

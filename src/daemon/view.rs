@@ -228,6 +228,15 @@ pub struct Health {
     pub warnings: Vec<String>,
 }
 
+/// A feature whose first scan has not ended. Nothing can be said of it yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingFeature {
+    /// As it will be in its view.
+    pub id: String,
+    /// Directory name, as shown.
+    pub slug: String,
+}
+
 /// Everything, at one moment.
 #[derive(Debug, Default)]
 pub struct View {
@@ -235,6 +244,8 @@ pub struct View {
     pub roots: Vec<Arc<RootView>>,
     /// Features by id.
     pub features: BTreeMap<String, Arc<FeatureView>>,
+    /// Features that are known by name alone: their first scan has not ended.
+    pub pending: Vec<PendingFeature>,
     /// The daemon's own state.
     pub health: Health,
     /// Grows with each publication.
@@ -244,6 +255,8 @@ pub struct View {
 /// Why a name does not select one feature.
 #[derive(Debug, Clone)]
 pub enum SelectError {
+    /// So many first scans have not ended, and what the name selects depends on them.
+    Starting(usize),
     /// No feature has this slug or id.
     Unknown,
     /// Several have this slug.
@@ -253,8 +266,16 @@ pub enum SelectError {
 }
 
 impl View {
-    /// The feature of this slug or id; with one feature the name may be left out.
+    /// The feature of this slug or id; with one feature the name may be left out. Features
+    /// that are pending count: what is not known yet is not taken for what is not there.
     pub fn select(&self, name: Option<&str>) -> Result<Arc<FeatureView>, SelectError> {
+        let has_id = name.is_some_and(|name| self.features.contains_key(name));
+        let may_be = |pending: &PendingFeature| {
+            name.is_none_or(|name| pending.slug == name || pending.id == name)
+        };
+        if !has_id && (self.generation == 0 || self.pending.iter().any(may_be)) {
+            return Err(SelectError::Starting(self.pending.len()));
+        }
         let Some(name) = name else {
             let mut all = self.features.values();
             return match (all.next(), all.next()) {

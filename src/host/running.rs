@@ -5,31 +5,34 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
 use super::delivery::Couriers;
+use super::error::HostError;
+use super::manager::Manager;
+use super::milestones::Milestones;
 use super::ports::{Artifacts, Counts, Logs};
 use super::sessions::SessionFile;
+use super::vigil::{Vigil, standing};
 use crate::api::service::HEARTBEAT;
 use crate::api::token::Token;
 use crate::api::{Api, ApiConfig};
-use crate::daemon::config::{self, Config, ConfigError, DEFAULT_LISTEN, TcpAuth};
+use crate::daemon::config::{self, Config, DEFAULT_LISTEN, TcpAuth};
 use crate::daemon::handle::DaemonHandle;
-use crate::daemon::{Daemon, Ending, StartError};
+use crate::daemon::{Daemon, Ending, Setup, StartError};
+use crate::platform::supervisor::Supervisor;
 use crate::platform::threads;
 use crate::server::{
-    self, Counters, IfBusy, Limits, RunningServer, Server, ServerConfig, ServerError,
+    self, Counters, IfBusy, Limits, PassedListeners, RunningServer, Server, ServerConfig,
 };
-use crate::store::{Home, StoreError, secret};
+use crate::store::{Home, secret};
 use crate::survey::now;
-use crate::sync::CourierError;
 
-/// How long requests that are under way may take when the host stops.
-const SHUTDOWN: Duration = Duration::from_secs(5);
+/// How long requests that are under way may take when the host stops. All of the end takes
+/// no longer than five seconds, unless a disk does not answer.
+const SHUTDOWN: Duration = Duration::from_secs(3);
 
 /// What a host is started with. What is `None` comes from the configuration file, and then
 /// from the defaults.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct HostConfig {
     /// Loopback address and port.
     pub listen: Option<SocketAddr>,
@@ -39,35 +42,8 @@ pub struct HostConfig {
     pub config_file: Option<PathBuf>,
     /// More names for `Host`.
     pub allowed_hosts: Vec<String>,
-}
-
-/// Why a host cannot run.
-#[derive(Debug, thiserror::Error)]
-pub enum HostError {
-    /// The daemon cannot start.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// The configuration makes no sense.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// A listener cannot be bound.
-    #[error(transparent)]
-    Server(#[from] ServerError),
-    /// The token cannot be written.
-    #[error("the token of the API cannot be written")]
-    Token(#[source] StoreError),
-    /// The system gives no randomness.
-    #[error("no token can be made")]
-    Random(#[source] crate::api::token::RandomError),
-    /// Delivery cannot start.
-    #[error(transparent)]
-    Delivery(#[from] CourierError),
-    /// The system gives no threads.
-    #[error("the listeners cannot be started")]
-    Runtime(#[source] std::io::Error),
-    /// The loop ended before it was ready.
-    #[error("the daemon ended while it was starting: {0}")]
-    Ended(String),
+    /// What the service manager has told, if one started this process.
+    pub supervisor: Supervisor,
 }
 
 /// Files that the daemon itself has open at a time, with some features.
@@ -96,37 +72,78 @@ pub struct Host {
     api: Arc<Api>,
     couriers: Arc<Couriers>,
     runtime: tokio::runtime::Runtime,
-    loop_ended: oneshot::Receiver<()>,
+    milestones: Milestones,
     warnings: Vec<String>,
     token_file: PathBuf,
+    manager: Manager,
+    vigil: Option<Vigil>,
+}
+
+/// What a starting host came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Started {
+    /// Watches are in place, and first scans are done.
+    Ready,
+    /// It was asked to stop before.
+    Stopped,
+    /// Something ended that never should; [`Host::stop`] tells what.
+    Failed,
 }
 
 impl Host {
-    /// Starts everything. Returns when watches are in place, first scans are done and both
-    /// listeners are bound.
+    /// Starts everything. Returns when the daemon runs and both listeners are bound; what is
+    /// not scanned yet is answered as not known. [`Host::wait_until_ready`] comes next.
     pub fn start(home: &Home, config: HostConfig) -> Result<Self, HostError> {
+        Self::start_with(home, config, |_| ())
+    }
+
+    /// The same, with a daemon as `change` wants it: for tests, and for hosts with another
+    /// watcher.
+    pub fn start_with(
+        home: &Home,
+        mut config: HostConfig,
+        change: impl FnOnce(&mut Setup),
+    ) -> Result<Self, HostError> {
         // What is in a directory that is not ours to trust is not even read.
         home.prepare().map_err(StartError::Home)?;
         let (config_file, file) = match &config.config_file {
             Some(named) => (named.clone(), Config::load_named(named)?),
             None => (home.config_file(), Config::load(&home.config_file())?),
         };
-        let daemon = Daemon::start_configured(home, &config_file, file.watch.backend, file.limits)?;
-        let daemon = wait_until_ready(daemon)?;
+        let supervisor = std::mem::take(&mut config.supervisor);
+        let mut setup = Setup::of(file.watch.backend, file.limits);
+        change(&mut setup);
+        let daemon = Daemon::start_with(home, &config_file, setup)?;
         let token_file = home.token_file();
-        match Listening::start(&daemon, home, config, file) {
-            Ok(Listening { server, api, couriers, runtime, loop_ended }) => {
+        let passed = PassedListeners { unix: supervisor.sockets.api, tcp: supervisor.sockets.http };
+        match Listening::start(&daemon, home, config, file, passed) {
+            Ok(Listening { server, api, couriers, runtime, milestones }) => {
                 let mut warnings = daemon.warnings().to_vec();
-                warnings.extend(server.warnings.iter().map(ToString::to_string));
+                let mut more: Vec<String> =
+                    server.warnings.iter().map(ToString::to_string).collect();
+                let manager = match supervisor.notify_socket.as_deref().map(Manager::at) {
+                    None => Manager::default(),
+                    Some(Ok(manager)) => manager,
+                    Some(Err(error)) => {
+                        more.push(error.to_string());
+                        Manager::default()
+                    }
+                };
+                warnings.extend(more.iter().cloned());
+                api.set_warnings(more);
+                let (signs, pulse) = (daemon.vital_signs(), server.pulse.clone());
+                let vigil = Vigil::keep(manager.clone(), supervisor.watchdog, signs, pulse);
                 Ok(Self {
                     daemon,
                     server,
                     api,
                     couriers,
                     runtime,
-                    loop_ended,
+                    milestones,
                     warnings,
                     token_file,
+                    manager,
+                    vigil,
                 })
             }
             Err(error) => {
@@ -138,9 +155,46 @@ impl Host {
         }
     }
 
-    /// The address of the API and the page.
-    pub fn http(&self) -> String {
-        format!("http://{}", self.server.http_addr)
+    /// Waits until watches are in place and first scans are done, unless `stop` completes
+    /// before; then tells the service manager.
+    pub fn wait_until_ready(&mut self, stop: impl Future<Output = ()>) -> Started {
+        let mut ready = false;
+        let Self { milestones, runtime, server, couriers, .. } = self;
+        let Milestones { ready: is_ready, ended } = milestones;
+        let courier_ended = couriers.failed();
+        let started = runtime.block_on(async {
+            tokio::select! {
+                // A stop that was asked for is one, even if everything is ready by now.
+                biased;
+                () = stop => Started::Stopped,
+                () = server.failed() => Started::Failed,
+                _ = ended => Started::Failed,
+                () = courier_ended => Started::Failed,
+                told = is_ready => {
+                    ready = told.is_ok();
+                    if ready { Started::Ready } else { Started::Failed }
+                }
+            }
+        });
+        if ready {
+            self.manager.status(&standing(&self.handle().view()));
+            self.manager.ready();
+            if let Some(vigil) = &self.vigil {
+                vigil.begin_to_feed();
+            }
+        }
+        started
+    }
+
+    /// The way to the service manager; does nothing if there is none. Who reloads says so
+    /// with [`Manager::reloading`] and, when that is done, [`Manager::ready`].
+    pub fn manager(&self) -> &Manager {
+        &self.manager
+    }
+
+    /// The address of the API and the page, where the system allows TCP.
+    pub fn http(&self) -> Option<String> {
+        self.server.http_addr.map(|address| format!("http://{address}"))
     }
 
     /// The Unix socket.
@@ -171,7 +225,7 @@ impl Host {
     /// Waits until `stop` completes (true), or something ends that never should (false);
     /// [`Host::stop`] then tells what.
     pub fn run_until(&mut self, stop: impl Future<Output = ()>) -> bool {
-        let loop_ended = &mut self.loop_ended;
+        let loop_ended = &mut self.milestones.ended;
         let courier_ended = self.couriers.failed();
         let server = &mut self.server;
         let asked = self.runtime.block_on(async {
@@ -190,7 +244,9 @@ impl Host {
 
     /// Stops: listeners, then delivery, then the loop with its files.
     pub fn stop(self) -> Ending {
-        let Self { daemon, server, couriers, runtime, token_file, .. } = self;
+        let Self { daemon, server, couriers, runtime, token_file, manager, vigil, .. } = self;
+        manager.stopping();
+        drop(vigil);
         runtime.block_on(server.shutdown(SHUTDOWN));
         couriers.stop();
         let ending = daemon.stop();
@@ -216,47 +272,36 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     Ok(runtime)
 }
 
-/// Completes when the loop has ended.
-fn loop_ended(daemon: &Daemon) -> std::io::Result<oneshot::Receiver<()>> {
-    let (over, ended) = (daemon.ended().clone(), oneshot::channel());
-    let wait = move || {
-        // It never sends; its end is what it says.
-        let _ = over.recv();
-        drop(ended.0);
-    };
-    std::thread::Builder::new().name("ending".into()).spawn(wait)?;
-    Ok(ended.1)
-}
-
 /// What is started after the daemon, and can fail without it.
 struct Listening {
     server: RunningServer,
     api: Arc<Api>,
     couriers: Arc<Couriers>,
     runtime: tokio::runtime::Runtime,
-    loop_ended: oneshot::Receiver<()>,
+    milestones: Milestones,
 }
 
 impl Listening {
-    /// Makes the token and binds the listeners of a daemon that is ready.
+    /// Makes the token and binds the listeners of a daemon that runs.
     fn start(
         daemon: &Daemon,
         home: &Home,
         config: HostConfig,
         file: Config,
+        passed: PassedListeners,
     ) -> Result<Self, HostError> {
         let token = Token::generate().map_err(HostError::Random)?;
         secret::write_secret(&home.token_file(), token.expose().as_bytes())
             .map_err(HostError::Token)?;
         let runtime = runtime().map_err(HostError::Runtime)?;
-        let loop_ended = loop_ended(daemon).map_err(HostError::Runtime)?;
+        let milestones = Milestones::of(daemon).map_err(HostError::Runtime)?;
         let couriers = Arc::new(Couriers::start(&file.sync, daemon.handle(), home)?);
         let socket = config.socket.unwrap_or_else(|| home.socket());
         let api = Arc::new(Api::new(ApiConfig {
             handle: daemon.handle().clone(),
             token,
             tcp_auth_none: file.tcp_auth == TcpAuth::None,
-            socket: Some(socket.clone()),
+            socket: Some(passed.path().unwrap_or_else(|| socket.clone())),
             version: env!("CARGO_PKG_VERSION"),
             started_at: now(),
             text: Arc::new(Artifacts),
@@ -286,10 +331,12 @@ impl Listening {
             limits: server_limits(&file.limits),
             counters: Arc::clone(&counters),
         };
-        let server = Server::start(server_config, api.clone(), runtime.handle())?;
-        api.set_http(server.http_addr);
+        let server = Server::start_with(server_config, passed, api.clone(), runtime.handle())?;
+        if let Some(address) = server.http_addr {
+            api.set_http(address);
+        }
         api.set_transport_counts(Arc::new(Counts(counters)));
-        Ok(Self { server, api, couriers, runtime, loop_ended })
+        Ok(Self { server, api, couriers, runtime, milestones })
     }
 }
 
@@ -319,21 +366,6 @@ fn server_limits(limits: &config::Limits) -> Limits {
 fn descriptors() -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
-}
-
-/// Waits for the first scans.
-fn wait_until_ready(daemon: Daemon) -> Result<Daemon, HostError> {
-    let ready = crossbeam_channel::select! {
-        recv(daemon.ready()) -> ready => ready.is_ok(),
-        recv(daemon.ended()) -> _ => false,
-    };
-    if ready {
-        return Ok(daemon);
-    }
-    Err(HostError::Ended(match daemon.stop() {
-        Ending::Failed(message) => message,
-        Ending::Stopped => "it was stopped".to_owned(),
-    }))
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use sha2::{Digest as _, Sha256};
 
@@ -157,7 +156,7 @@ impl<'a> Reader<'a> {
         job: &Job,
         recorded_at: Moment,
     ) -> Result<Option<ReadResult>, Halt> {
-        if self.settings.cancelled.load(Ordering::Relaxed) {
+        if self.settings.is_cancelled() {
             return Err(Halt::Cancelled);
         }
         self.stats.read += 1;
@@ -249,7 +248,7 @@ impl<'a> Reader<'a> {
         let beginning = head(buffer, HEAD).to_vec();
         buffer.resize(CHUNK, 0);
         loop {
-            if self.settings.cancelled.load(Ordering::Relaxed) {
+            if self.settings.is_cancelled() {
                 return Err(Halt::Cancelled);
             }
             match (&opened.file).read(buffer.as_mut_slice()) {

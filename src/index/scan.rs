@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::beneath::{FeatureDir, RootFault};
 use super::ignore_rules::IgnoreFault;
@@ -60,6 +60,19 @@ pub struct ScanSettings<'a> {
     pub cancelled: &'a AtomicBool,
     /// Told now and then how far it is, from any thread.
     pub progress: Option<&'a (dyn Fn(ScanProgress) + Sync)>,
+    /// Grows with every directory, file, and piece of a large file that is come to: for who
+    /// wants to know whether a scan goes on at all.
+    pub beat: Option<&'a AtomicU64>,
+}
+
+impl ScanSettings<'_> {
+    /// Has somebody ended the scan? Asked at every step of it, so each one is counted here.
+    pub(super) fn is_cancelled(&self) -> bool {
+        if let Some(beat) = self.beat {
+            beat.fetch_add(1, Ordering::Relaxed);
+        }
+        self.cancelled.load(Ordering::Relaxed)
+    }
 }
 
 /// What every part of one scan stands on.

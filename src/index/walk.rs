@@ -12,7 +12,6 @@ use std::collections::{BTreeMap, HashSet};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use rustix::fs::{Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
@@ -104,7 +103,7 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) fn stopped(&mut self) -> bool {
-        self.cancelled |= self.settings.cancelled.load(Ordering::Relaxed);
+        self.cancelled |= self.settings.is_cancelled();
         self.cancelled || self.root_gone
     }
 

@@ -26,6 +26,13 @@ pub fn user_name() -> String {
     name_from(|key| std::env::var(key).ok(), uid(), &accounts)
 }
 
+/// The name of this user's account, whatever the environment says; where the accounts are
+/// kept elsewhere than in the system's file, what the environment says.
+pub fn account() -> String {
+    let accounts = std::fs::read("/etc/passwd").unwrap_or_default();
+    uid().and_then(|uid| account_name(&accounts, uid)).unwrap_or_else(user_name)
+}
+
 /// The name of the machine, as `uname -n` and `gethostname` give it.
 #[cfg(unix)]
 pub fn host_name() -> String {

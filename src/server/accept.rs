@@ -17,7 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::counters::add;
@@ -25,6 +25,7 @@ use super::exchange::Front;
 use super::header_timer::HeaderTimer;
 use super::headers;
 use super::link::{Link, LinkFacts, close_gently};
+use super::pulse::Ping;
 use super::refusal;
 use crate::api::http::{Body, Response};
 
@@ -72,7 +73,11 @@ impl Acceptor for TcpListener {
 }
 
 /// Accepts until asked to stop, then waits for the connections that are left.
-pub(super) async fn serve<A: Acceptor>(acceptor: A, front: Arc<Front>) {
+pub(super) async fn serve<A: Acceptor>(
+    acceptor: A,
+    front: Arc<Front>,
+    mut pings: mpsc::Receiver<Ping>,
+) {
     let (connections, _) = front.limits.of(front.transport);
     let permits = Arc::new(Semaphore::new(connections));
     let refusals = Arc::new(Semaphore::new(REFUSALS));
@@ -86,6 +91,11 @@ pub(super) async fn serve<A: Acceptor>(acceptor: A, front: Arc<Front>) {
                 if ended.is_err() {
                     tracing::error!(transport = front.transport.name(), "a connection panicked");
                 }
+                continue;
+            }
+            Some(ping) = pings.recv() => {
+                // Whoever asked may have given up.
+                let _ = ping.send(());
                 continue;
             }
             accepted = acceptor.accept() => accepted,

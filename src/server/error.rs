@@ -79,6 +79,26 @@ pub enum ServerError {
     /// A server answers at the socket.
     #[error("another server answers at {}; stop it, or choose another socket path", .0.display())]
     SocketInUse(PathBuf),
+    /// A listener that the service manager passed is not what it has to be.
+    #[error("the listener {name:?} that was passed{} {why}", at(path.as_ref()))]
+    Passed {
+        /// The name under which it was passed.
+        name: &'static str,
+        /// Its file, if it has one.
+        path: Option<PathBuf>,
+        /// What is wrong with it, and what to do.
+        why: &'static str,
+    },
+    /// The system refused an operation on a listener that was passed.
+    #[error("the listener {name:?} that was passed{} cannot be used", at(path.as_ref()))]
+    PassedUnusable {
+        /// The name under which it was passed.
+        name: &'static str,
+        /// Its file, if it has one.
+        path: Option<PathBuf>,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The system refused an operation on the socket or its directory.
     #[error("cannot {doing} {}", path.display())]
     Socket {
@@ -89,6 +109,11 @@ pub enum ServerError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// ` (PATH)`, for a listener that has one.
+fn at(path: Option<&PathBuf>) -> String {
+    path.map_or_else(String::new, |path| format!(" ({})", path.display()))
 }
 
 /// What a user should be told about a server that did start.
@@ -103,6 +128,25 @@ pub enum Warning {
     },
     /// TCP answers every user and process of this machine without a token.
     NoTcpAuth,
+    /// A listener was passed, and it is not at the address that was asked for.
+    OtherAddress {
+        /// The address that was asked for.
+        wanted: SocketAddr,
+        /// The address that is served.
+        got: SocketAddr,
+    },
+    /// A listener was passed, and it is not where commands look for it.
+    OtherSocket {
+        /// Where they look.
+        wanted: PathBuf,
+        /// Where it is.
+        got: PathBuf,
+    },
+    /// The system allows no sockets of TCP; there is the Unix socket alone.
+    NoTcp {
+        /// What the system said.
+        why: String,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -112,6 +156,23 @@ impl fmt::Display for Warning {
                 formatter,
                 "port {} is in use by another process; serving on {got} instead",
                 wanted.port()
+            ),
+            Self::OtherAddress { wanted, got } => write!(
+                formatter,
+                "the service manager passed a listener on {got}, which is served; {wanted} is not"
+            ),
+            Self::OtherSocket { wanted, got } => write!(
+                formatter,
+                "the service manager passed the socket {}, which is served; commands look for {} \
+                 and need --socket {}",
+                got.display(),
+                wanted.display(),
+                got.display()
+            ),
+            Self::NoTcp { why } => write!(
+                formatter,
+                "there is no HTTP: the system allows this process no sockets of TCP ({why}); pass \
+                 it a listener named http, or lift RestrictAddressFamilies="
             ),
             Self::NoTcpAuth => formatter.write_str(
                 "tcp_auth is none: every user and process of this machine can read and change \

@@ -29,6 +29,8 @@ pub mod host;
 mod limits;
 mod link;
 mod listen;
+mod passed;
+mod pulse;
 mod refusal;
 mod running;
 mod stop;
@@ -43,6 +45,8 @@ pub use error::{ServerError, Warning};
 pub use guard::{TcpAuth, Transport};
 pub use limits::Limits;
 pub use listen::{IfBusy, bind_tcp};
+pub use passed::PassedListeners;
+pub use pulse::Pulse;
 pub use running::{RunningServer, Server, ServerConfig, Shutdown};
 #[cfg(unix)]
 pub use unix_socket::{UnixSocket, bind_unix};

@@ -7,12 +7,12 @@ use tokio::net::{UnixListener, UnixStream};
 use super::accept::Acceptor;
 use super::unix_socket::{SocketFile, UnixSocket};
 
-/// A listener and its file, which goes when the listener does.
+/// A listener and its file, which goes when the listener does, if we made it.
 #[derive(Debug)]
 pub(super) struct UnixAcceptor {
     // Dropped first: nobody finds the file gone while connections are still accepted.
     listener: UnixListener,
-    _file: SocketFile,
+    _file: Option<SocketFile>,
     own_uid: u32,
 }
 
@@ -20,6 +20,18 @@ impl UnixAcceptor {
     /// Must be called within a runtime.
     pub(super) fn new(socket: UnixSocket) -> io::Result<Self> {
         let (listener, file) = socket.into_parts();
+        Self::of(listener, Some(file))
+    }
+
+    /// The same for a listener whose file is another's, and stays.
+    pub(super) fn passed(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        Self::of(listener, None)
+    }
+
+    fn of(
+        listener: std::os::unix::net::UnixListener,
+        file: Option<SocketFile>,
+    ) -> io::Result<Self> {
         let own_uid = rustix::process::geteuid().as_raw();
         Ok(Self { listener: UnixListener::from_std(listener)?, _file: file, own_uid })
     }

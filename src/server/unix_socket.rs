@@ -157,6 +157,12 @@ fn verify(path: &Path, file: &SocketFile) -> Result<(), ServerError> {
     Err(ServerError::SocketPlanted { path: path.to_owned(), why })
 }
 
+/// Do both paths lead to the same file?
+pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
+    let identity_of = |path: &Path| rustix::fs::lstat(path).ok().map(|stat| identity(&stat));
+    one == other || identity_of(one).is_some_and(|one| Some(one) == identity_of(other))
+}
+
 fn look_at(path: &Path) -> Result<Stat, ServerError> {
     rustix::fs::lstat(path).map_err(|errno| failed("look at", path, errno))
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::atomic;
 use super::error::StoreError;
+use crate::platform::supervisor::ServiceDirectories;
 use crate::platform::{Dir, access, runtime, user};
 
 /// Why the user's directories cannot be used.
@@ -58,6 +59,9 @@ pub enum HomeError {
     Store(#[from] StoreError),
 }
 
+/// The name of the Unix socket.
+const SOCKET: &str = "dossierd.sock";
+
 /// The directories of one user's daemon. Nothing is made or checked before
 /// [`Home::prepare`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +70,8 @@ pub struct Home {
     base: Option<PathBuf>,
     config: PathBuf,
     state: PathBuf,
+    /// What can be made again.
+    cache: PathBuf,
     runtime: PathBuf,
 }
 
@@ -84,6 +90,15 @@ impl Home {
     /// macOS `Application Support`; without a runtime directory of the system, one per
     /// user below the state.
     pub fn resolve(dossierd_home: Option<PathBuf>) -> Result<Self, HomeError> {
+        Self::of_service(dossierd_home, ServiceDirectories::default())
+    }
+
+    /// The same for a daemon whose service manager has made directories for it. They stand in
+    /// for those of the system; `dossierd_home`, which the user has set, stands above both.
+    pub fn of_service(
+        dossierd_home: Option<PathBuf>,
+        made: ServiceDirectories,
+    ) -> Result<Self, HomeError> {
         if let Some(base) = dossierd_home {
             if base.as_os_str().is_empty() {
                 return Err(HomeError::EmptyHome);
@@ -96,14 +111,20 @@ impl Home {
             return Ok(Self {
                 config: base.join("config"),
                 state: base.join("state"),
+                cache: base.join("state"),
                 runtime: base.join("run"),
                 base: Some(base),
             });
         }
         let dirs = directories::ProjectDirs::from("", "", "dossierd").ok_or(HomeError::NoHome)?;
-        let state = dirs.state_dir().unwrap_or(dirs.data_local_dir()).to_path_buf();
-        let runtime = runtime::default_runtime_dir(dirs.runtime_dir(), &state, user::uid());
-        Ok(Self { base: None, config: dirs.config_dir().to_path_buf(), state, runtime })
+        let own_state = || dirs.state_dir().unwrap_or(dirs.data_local_dir()).to_path_buf();
+        let state = made.state.unwrap_or_else(own_state);
+        let own_runtime = || {
+            runtime::default_runtime_dir(dirs.runtime_dir(), &state, user::uid())
+        };
+        let runtime = made.runtime.unwrap_or_else(own_runtime);
+        let cache = made.cache.unwrap_or_else(|| state.clone());
+        Ok(Self { base: None, config: dirs.config_dir().to_path_buf(), state, cache, runtime })
     }
 
     /// Makes the directories (0700) and refuses those that are links, not ours, or open to
@@ -118,6 +139,7 @@ impl Home {
         let mut prepared = Prepared::default();
         for path in [
             &self.state,
+            &self.cache,
             &self.identity_dir(),
             &self.mission_overrides_dir(),
             &self.index_cache_dir(),
@@ -202,7 +224,7 @@ impl Home {
 
     /// What is known of files already read.
     pub fn index_cache_dir(&self) -> PathBuf {
-        self.state.join("index")
+        self.cache.join("index")
     }
 
     /// Cursors and dead letters of the sinks.
@@ -236,13 +258,27 @@ impl Home {
 
     /// The Unix socket.
     pub fn socket(&self) -> PathBuf {
-        self.runtime.join("dossierd.sock")
+        self.runtime.join(SOCKET)
     }
 
     /// Where the watcher makes the files that tell it how far it has seen.
     pub fn cookie_dir(&self) -> PathBuf {
         self.runtime.join("cookies")
     }
+}
+
+/// The socket of the daemon that the system runs for this user, if it runs one
+/// (`dossierd@USER.service`), in a directory below `services` that only the user or root can
+/// change. `services` is `/run/dossierd`, but for tests.
+pub fn socket_of_system_service(services: &Path, account: &str) -> Option<PathBuf> {
+    let is_a_name = !matches!(account, "" | "." | "..") && !account.contains('/');
+    let dir = services.join(Some(account).filter(|_| is_a_name)?);
+    std::fs::symlink_metadata(&dir).ok().filter(std::fs::Metadata::is_dir)?;
+    let facts = Dir::open(&dir).ok()?.own_facts().ok()?;
+    let is_trusted = facts.owner == Some(0) || facts.owner == user::uid();
+    let socket = dir.join(SOCKET);
+    let is_there = std::fs::symlink_metadata(&socket).is_ok_and(|found| !found.is_symlink());
+    (is_there && is_trusted && !facts.others_can_write()).then_some(socket)
 }
 
 fn io(action: &'static str, path: &Path, source: std::io::Error) -> HomeError {

@@ -28,7 +28,7 @@ pub use event_log::{
     Append, Appended, EventLog, LineBody, LogEvent, LogLine, LogReader, MAX_LINE, Position,
     Recovery, Segment, Syncer, remove_segments_before, segments,
 };
-pub use home::{Home, HomeError};
+pub use home::{Home, HomeError, socket_of_system_service};
 pub use identity::{IdentityFile, ProjectIdentity};
 pub use line_file::LineFile;
 pub use lock::{InstanceLock, LockError};

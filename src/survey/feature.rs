@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread::ScopedJoinHandle;
 
 use super::baselines::Baselines;
@@ -69,6 +69,8 @@ pub struct Surroundings<'a> {
     pub cancelled: &'a AtomicBool,
     /// Told how far a scan is.
     pub progress: Option<&'a (dyn Fn(ScanProgress) + Sync)>,
+    /// Grows as long as a scan goes on.
+    pub beat: Option<&'a AtomicU64>,
 }
 
 /// A dossier with everything that was found out about it.
@@ -272,6 +274,7 @@ impl FeatureSurvey {
             now: &now,
             cancelled: around.cancelled,
             progress: around.progress,
+            beat: around.beat,
         };
         let outcome = self.index.scan(request, around.watcher, &settings);
         if let Some(pending) = &mut self.pending {

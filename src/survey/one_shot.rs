@@ -153,6 +153,7 @@ impl OneShot<'_> {
             project: &|| (self.project)(project_root),
             cancelled: &AtomicBool::new(false),
             progress: self.progress,
+            beat: None,
         };
         survey
             .run(&assignment, &around, &Ledger::default())

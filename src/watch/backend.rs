@@ -58,6 +58,11 @@ pub trait WatchBackend: DirWatcher {
     /// How far a watch reaches.
     fn coverage(&self) -> Coverage;
 
+    /// Can it still tell of changes? False when a thread of it has ended by itself.
+    fn is_alive(&self) -> bool {
+        true
+    }
+
     /// What it is called in `status` and in the configuration.
     fn name(&self) -> &'static str {
         "other"

@@ -246,6 +246,10 @@ impl WatchBackend for InotifyBackend {
         Coverage::PerDirectory
     }
 
+    fn is_alive(&self) -> bool {
+        !self.shared.ended.load(Ordering::Acquire)
+    }
+
     fn name(&self) -> &'static str {
         "inotify"
     }

@@ -393,7 +393,8 @@ pub(crate) fn view(features: impl IntoIterator<Item = Arc<FeatureView>>) -> View
         warnings: vec![format!("{SECRET_PLACE}/config.yaml has no version")],
         ..Health::default()
     };
-    View { roots: vec![Arc::new(root), Arc::new(own)], features, health, generation: 1 }
+    let roots = vec![Arc::new(root), Arc::new(own)];
+    View { roots, features, pending: Vec::new(), health, generation: 1 }
 }
 
 impl World {

@@ -59,6 +59,7 @@ impl Subject {
             project: &load,
             cancelled: &cancelled,
             progress: None,
+            beat: None,
         };
         let assignment = Assignment {
             request: Some(request),

@@ -44,7 +44,7 @@ impl Site {
         let sample = sample();
         let server = start(&config, &sample, &runtime).unwrap();
         Self {
-            addr: server.http_addr,
+            addr: server.http_addr.expect("serves TCP"),
             socket: config.socket,
             sample,
             counters: config.counters,

@@ -44,7 +44,7 @@ fn nothing_that_a_client_chose_is_logged() {
         .unwrap();
     let directory = private_directory();
     let server = start(&config(&directory), &sample(), &runtime).unwrap();
-    let addr = server.http_addr;
+    let addr = server.http_addr.expect("serves TCP");
     let host = format!("Connection: close\r\nHost: {addr}");
     let right = format!("Authorization: Bearer {TOKEN}");
     let agent = "User-Agent: canary-agent\u{202e}";

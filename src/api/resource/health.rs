@@ -16,6 +16,7 @@ use crate::dossier::Timestamp;
 #[derive(Serialize)]
 pub(super) struct HealthReport {
     ready: bool,
+    features_pending: usize,
     overflows: u64,
     missed_events: u64,
     scans: u64,
@@ -45,15 +46,17 @@ struct Status {
 pub(super) fn report(api: &Api, view: &View, peer: Peer) -> HealthReport {
     let privacy = Privacy::of_view(peer, view, &api.places);
     let health = &view.health;
+    let warnings = health.warnings.iter().chain(api.warnings());
     HealthReport {
         ready: health.ready,
+        features_pending: view.pending.len(),
         overflows: health.overflows,
         missed_events: health.missed_events,
         scans: health.scans,
         fresh_timeouts: health.fresh_timeouts,
         watch_backend: health.watch_backend,
         watch_fault: privacy.maybe(health.watch_fault.as_deref()),
-        warnings: health.warnings.iter().map(|w| privacy.text(w).into_owned()).collect(),
+        warnings: warnings.map(|w| privacy.text(w).into_owned()).collect(),
         version: api.version,
         pid: std::process::id(),
         started_at: api.started_at,

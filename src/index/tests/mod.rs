@@ -47,6 +47,7 @@ pub(super) fn settings() -> ScanSettings<'static> {
         now: &later,
         cancelled: &RUNS,
         progress: None,
+        beat: None,
     }
 }
 
