@@ -7,8 +7,9 @@ use super::output::Output;
 use super::render::event::event;
 use super::render::{Page, features};
 use super::route::Route;
-use super::run::{announce, end, explain, ready_line, signalled, start};
-use super::{CliError, Context, Verdict, add, log, tail};
+use super::run::{announce, end, explain, ready_line, start};
+use super::signals::Signals;
+use super::{CliError, Context, Verdict, add, log, settings, tail};
 use crate::api::http::{Body, Peer, Request, Service};
 use crate::daemon::StartError;
 use crate::daemon::command::CommandError;
@@ -21,15 +22,19 @@ pub(super) fn run(args: WatchArgs, context: &mut Context) -> Result<Verdict, Cli
         CliError::io(format!("cannot watch {}", args.path.display()), error)
             .hint("name a project root or a feature directory that exists")
     })?;
-    log::start(&args.listen)?;
-    let mut host = match start(&args.listen, context.socket.clone()) {
+    let source = settings::source(&args.listen)?;
+    log::start(&source, args.listen.log_json)?;
+    let mut host = match start(source, context.socket.clone()) {
         Ok(host) => host,
         Err(HostError::Start(StartError::Locked(LockError::Held { .. }))) => {
             return join(args, context);
         }
         Err(error) => return Err(explain(error)),
     };
-    let stop = signalled()?;
+    let mut signals = Signals::of_command()?;
+    let stop = async move {
+        let _ = signals.next().await;
+    };
     // Programs get every event; people get a summary of the first scan instead.
     let everything = args.json.then(|| host.handle().feed().follow(None));
     let mission = args.mission;

@@ -4,7 +4,7 @@
 //! uses; watches come before scans; the listeners come last and are not started here.
 
 use std::convert::Infallible;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
-use super::config::{Config, ConfigError, Limits};
+use super::config::{ConfigError, ConfigSource, Limits, Standing};
 use super::engine::{Ending, Engine, Event, Parts};
 use super::feed::Feed;
 use super::handle::DaemonHandle;
@@ -26,7 +26,7 @@ use super::workers;
 use crate::store::{
     Home, HomeError, InstanceLock, LamportClock, LockError, RegistryFile, StoreError,
 };
-use crate::watch::{BackendChoice, DirtySet, SlowLane};
+use crate::watch::{BackendChoice, DirtySet, SlowEvent, SlowLane};
 
 /// Why the daemon cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +65,8 @@ pub struct Setup {
     pub grace: Duration,
     /// What projects may take.
     pub limits: Limits,
+    /// The configuration that is in force; that of the configuration file unless told.
+    pub standing: Option<Arc<Standing>>,
 }
 
 impl Default for Setup {
@@ -74,6 +76,7 @@ impl Default for Setup {
             segment_bytes: 16 * 1024 * 1024,
             grace: Duration::from_secs(30),
             limits: Limits::default(),
+            standing: None,
         }
     }
 }
@@ -100,14 +103,16 @@ impl Daemon {
     }
 
     /// The same, with the source of events and the limits that the configuration names.
-    pub fn start_configured(
-        home: &Home,
-        config_file: &Path,
-        backend: BackendChoice,
-        limits: Limits,
-    ) -> Result<Self, StartError> {
-        let setup = Setup { backend: watching::factory(backend), limits, ..Setup::default() };
-        Self::start_with(home, config_file, setup)
+    pub fn start_configured(home: &Home, standing: Arc<Standing>) -> Result<Self, StartError> {
+        let config = standing.loaded();
+        let file = standing.source().file.clone();
+        let setup = Setup {
+            backend: watching::factory(config.watch.backend),
+            limits: config.limits,
+            standing: Some(standing),
+            ..Setup::default()
+        };
+        Self::start_with(home, &file, setup)
     }
 
     /// The same, as the host has chosen: for tests, and for hosts with another watcher.
@@ -117,6 +122,10 @@ impl Daemon {
             InstanceLock::try_acquire(&home.lock_file()).map_err(StartError::Locked)?;
         let state_lock =
             InstanceLock::try_acquire(&home.state_lock_file()).map_err(StartError::Locked)?;
+        let standing = match setup.standing {
+            Some(standing) => standing,
+            None => standing_of(config_file)?,
+        };
         let registry_file = RegistryFile::new(home.registry_file());
         let registry = registry_file.load()?;
         let (clock, _) = LamportClock::open(&home.clock_file())?;
@@ -177,7 +186,7 @@ impl Daemon {
             on_ready: Box::new(move || {
                 let _ = ready_sender.send(());
             }),
-            reload_config: config_reloader(config_file),
+            reload_config: Box::new(move || standing.warnings()),
         };
         let (end_sender, ended) = bounded::<Infallible>(0);
         #[cfg(target_os = "linux")]
@@ -211,6 +220,12 @@ impl Daemon {
     /// What the daemon has to live with.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// Has the loop tell again what is to be said of the configuration.
+    pub fn configuration_changed(&self) {
+        // A loop that has ended tells nothing any more.
+        let _ = self.events.send(Event::Slow(SlowEvent::Config));
     }
 
     /// Receives once, when all first scans have ended.
@@ -288,13 +303,9 @@ fn slow_lane(
     }
 }
 
-/// Checks the configuration when its file changes. What it says holds from the next start.
-fn config_reloader(file: &Path) -> Box<dyn Fn() -> Vec<String> + Send> {
-    let file: PathBuf = file.to_path_buf();
-    let began_with = Config::load(&file).ok();
-    Box::new(move || match Config::load(&file) {
-        Ok(config) if Some(&config) == began_with.as_ref() => Vec::new(),
-        Ok(_) => vec!["the configuration has changed; restart dossierd to use it".into()],
-        Err(error) => vec![format!("the configuration cannot be used at the next start: {error}")],
-    })
+/// The configuration that a file has, for a host that has read none.
+fn standing_of(file: &Path) -> Result<Arc<Standing>, ConfigError> {
+    let source = ConfigSource::of_file(file);
+    let started = source.load()?;
+    Ok(Arc::new(Standing::new(source, &started)))
 }

@@ -73,8 +73,6 @@ impl Acceptor for TcpListener {
 
 /// Accepts until asked to stop, then waits for the connections that are left.
 pub(super) async fn serve<A: Acceptor>(acceptor: A, front: Arc<Front>) {
-    let (connections, _) = front.limits.of(front.transport);
-    let permits = Arc::new(Semaphore::new(connections));
     let refusals = Arc::new(Semaphore::new(REFUSALS));
     let mut connections = JoinSet::new();
     let mut stopped = pin!(front.stop.clone().asked());
@@ -101,12 +99,12 @@ pub(super) async fn serve<A: Acceptor>(acceptor: A, front: Arc<Front>) {
         if !acceptor.admits(&stream) {
             add(&front.counters.foreign_peers);
             tracing::debug!(transport = front.transport.name(), "closed a foreign connection");
-        } else if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
-            acceptor.bound_send_buffer(&stream, front.limits.send_buffer);
+        } else if let Some(pass) = front.connections.enter() {
+            acceptor.bound_send_buffer(&stream, front.rules.load().limits.send_buffer);
             let front = Arc::clone(&front);
             connections.spawn(async move {
                 talk(stream, front).await;
-                drop(permit);
+                drop(pass);
             });
         } else {
             add(&front.counters.refused_connections);
@@ -142,7 +140,8 @@ pub(super) async fn talk<S>(stream: S, front: Arc<Front>)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let limits = &front.limits;
+    // Those of the moment at which it came: hyper cannot be told of others later.
+    let limits = front.rules.load().limits.clone();
     let facts = Arc::new(LinkFacts::default());
     let link = Link::new(stream, Arc::clone(&facts), limits.write_stall);
     let exchange = service_fn(|request| Arc::clone(&front).exchange(Arc::clone(&facts), request));
@@ -218,6 +217,7 @@ mod tests {
     use crate::api::http::{Answer, Request, Served, Service};
     use crate::server::guard::{GuardConfig, TcpAuth, Transport};
     use crate::server::host::AllowedHosts;
+    use crate::server::rules::Rules;
     use crate::server::{Counters, Limits, stop};
 
     /// A listener that fails some times before it has connections.
@@ -271,15 +271,10 @@ mod tests {
 
     fn front(stop: stop::Stop) -> Arc<Front> {
         let hosts = AllowedHosts::new(([127, 0, 0, 1], 7717).into(), &[]).unwrap();
-        Arc::new(Front {
-            transport: Transport::Unix,
-            guard: GuardConfig { hosts, tcp_auth: TcpAuth::Token, uri_bytes: 2048 },
-            limits: Limits::default(),
-            service: Arc::new(Fine),
-            counters: Arc::new(Counters::default()),
-            streams: Arc::new(Semaphore::new(1)),
-            stop,
-        })
+        let guard = GuardConfig { hosts, tcp_auth: TcpAuth::Token, uri_bytes: 2048 };
+        let rules = Rules { guard, limits: Limits::default() };
+        let counters = Arc::new(Counters::default());
+        Arc::new(Front::new(Transport::Unix, rules, Arc::new(Fine), counters, stop))
     }
 
     #[tokio::test]

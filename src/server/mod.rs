@@ -22,6 +22,7 @@ mod exchange;
 mod framing;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod gate;
 pub mod guard;
 mod header_timer;
 mod headers;
@@ -30,6 +31,7 @@ mod limits;
 mod link;
 mod listen;
 mod refusal;
+mod rules;
 mod running;
 mod stop;
 mod target;
@@ -43,6 +45,7 @@ pub use error::{ServerError, Warning};
 pub use guard::{TcpAuth, Transport};
 pub use limits::Limits;
 pub use listen::{IfBusy, bind_tcp};
+pub use rules::check_hosts;
 pub use running::{RunningServer, Server, ServerConfig, Shutdown};
 #[cfg(unix)]
 pub use unix_socket::{UnixSocket, bind_unix};

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::accept::serve;
@@ -22,6 +21,7 @@ use super::guard::{GuardConfig, TcpAuth, Transport};
 use super::host::AllowedHosts;
 use super::limits::Limits;
 use super::listen::{IfBusy, bind_tcp};
+use super::rules::Rules;
 use super::stop::{self, Stop, StopSender};
 use crate::api::http::Service;
 
@@ -58,6 +58,7 @@ pub struct RunningServer {
     pub socket_path: Option<PathBuf>,
     /// What the user should be told.
     pub warnings: Vec<Warning>,
+    pub(super) fronts: Vec<Arc<Front>>,
     stop: StopSender,
     loops: JoinSet<()>,
 }
@@ -91,13 +92,16 @@ impl Server {
             uri_bytes: config.limits.uri_bytes,
         };
         let (sender, stop) = stop::channel();
-        let front = |transport| front(transport, &guard, &config, &service, &stop);
+        let fronts = [Transport::Unix, Transport::Tcp]
+            .map(|transport| front(transport, &guard, &config, &service, &stop));
+        let [unix, tcp] = &fronts;
         let mut loops = JoinSet::new();
-        let socket_path = start_unix(&config, front(Transport::Unix), &mut loops)?;
-        loops.spawn(serve(listener, front(Transport::Tcp)));
+        let socket_path = start_unix(&config, Arc::clone(unix), &mut loops)?;
+        loops.spawn(serve(listener, Arc::clone(tcp)));
         let open = (config.tcp_auth == TcpAuth::None).then_some(Warning::NoTcpAuth);
         let warnings = busy.into_iter().chain(open).collect();
-        Ok(RunningServer { http_addr, socket_path, warnings, stop: sender, loops })
+        let fronts = fronts.into();
+        Ok(RunningServer { http_addr, socket_path, warnings, fronts, stop: sender, loops })
     }
 }
 
@@ -129,16 +133,9 @@ fn front(
     service: &Arc<dyn Service>,
     stop: &Stop,
 ) -> Arc<Front> {
-    let (_, streams) = config.limits.of(transport);
-    Arc::new(Front {
-        transport,
-        guard: guard.clone(),
-        limits: config.limits.clone(),
-        service: Arc::clone(service),
-        counters: Arc::clone(&config.counters),
-        streams: Arc::new(Semaphore::new(streams)),
-        stop: stop.clone(),
-    })
+    let rules = Rules { guard: guard.clone(), limits: config.limits.clone() };
+    let (service, counters) = (Arc::clone(service), Arc::clone(&config.counters));
+    Arc::new(Front::new(transport, rules, service, counters, stop.clone()))
 }
 
 #[cfg(unix)]
