@@ -34,7 +34,6 @@ mod reply;
 mod request_counts;
 mod resource;
 mod select;
-mod similar;
 
 pub use resource::artifact::MAX_TEXT_BYTES;
 pub use service::{Api, ApiConfig};

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::code::{Code, quoted};
 use super::http::Peer;
 use super::problem::Problem;
-use super::similar::similar;
 use crate::daemon::view::{FeatureView, SelectError, View};
+use crate::dossier::similar::similar;
 
 /// The feature of this slug or id; with one feature registered the name may be left out.
 pub(super) fn select(

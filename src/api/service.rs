@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -72,12 +73,12 @@ pub struct ApiConfig {
 pub struct Api {
     pub(super) handle: DaemonHandle,
     pub(super) token: Token,
-    pub(super) tcp_auth_none: bool,
+    pub(super) tcp_auth_none: AtomicBool,
     pub(super) socket: Option<PathBuf>,
     pub(super) version: &'static str,
     pub(super) started_at: Timestamp,
     pub(super) text: Arc<dyn ArtifactText>,
-    pub(super) text_bytes: u64,
+    pub(super) text_bytes: AtomicU64,
     pub(super) logs: Arc<dyn EventLogs>,
     pub(super) delivery: Arc<dyn Delivery>,
     pub(super) clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
@@ -99,12 +100,12 @@ impl Api {
         Self {
             handle: config.handle,
             token: config.token,
-            tcp_auth_none: config.tcp_auth_none,
+            tcp_auth_none: AtomicBool::new(config.tcp_auth_none),
             socket: config.socket,
             version: config.version,
             started_at: config.started_at,
             text: config.text,
-            text_bytes: config.text_bytes,
+            text_bytes: AtomicU64::new(config.text_bytes),
             logs: config.logs,
             delivery: config.delivery,
             clock: config.clock,
@@ -119,6 +120,13 @@ impl Api {
             transport: OnceLock::new(),
             warnings: OnceLock::new(),
         }
+    }
+
+    /// Puts other settings in force: those of [`ApiConfig`] that can change while it runs.
+    pub fn change(&self, tcp_auth_none: bool, max_sessions: usize, text_bytes: u64) {
+        self.tcp_auth_none.store(tcp_auth_none, Ordering::Relaxed);
+        self.text_bytes.store(text_bytes, Ordering::Relaxed);
+        self.sessions.set_most(max_sessions);
     }
 
     /// Says where TCP is served, once it is bound. Only the first call counts.

@@ -10,6 +10,7 @@
 //! kept over restarts, as hashes that open nothing by themselves.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -38,7 +39,7 @@ const KEPT_WITHIN: Duration = Duration::from_secs(10 * 60);
 pub struct Sessions {
     held: Mutex<Held>,
     /// How many pages may be logged in.
-    most: usize,
+    most: AtomicUsize,
     /// Held while sessions are written down, so that older ones never replace newer ones.
     writing: Mutex<()>,
 }
@@ -72,7 +73,15 @@ impl Sessions {
     pub fn new(mut kept: Vec<KeptSession>, most: usize) -> Self {
         kept.drain(..kept.len().saturating_sub(most));
         let held = Held { sessions: kept.into(), ..Held::default() };
-        Self { held: Mutex::new(held), most, writing: Mutex::default() }
+        Self { held: Mutex::new(held), most: AtomicUsize::new(most), writing: Mutex::default() }
+    }
+
+    /// From now on so many pages may be logged in; the oldest that are too many are logged out.
+    pub fn set_most(&self, most: usize) {
+        self.most.store(most, Ordering::Relaxed);
+        let mut held = self.lock();
+        let too_many = held.sessions.len().saturating_sub(most);
+        held.sessions.drain(..too_many);
     }
 
     /// A new one-time code: 128 random bits in base64url, 22 characters.
@@ -103,7 +112,7 @@ impl Sessions {
         }
         let token = Token::generate()?;
         let session = KeptSession { token_sha256: hash(token.expose()), last_used: today };
-        push_bounded(&mut held.sessions, session, self.most);
+        push_bounded(&mut held.sessions, session, self.most.load(Ordering::Relaxed));
         Ok(Some(token))
     }
 

@@ -6,19 +6,23 @@ use super::client::Client;
 use super::error::CliError;
 use super::output::Output;
 use super::places;
+use crate::daemon::config::Origin;
 
 /// Passed to every command.
 pub struct Context {
     /// stdout and stderr.
     pub output: Output,
-    /// `--socket`, if it was given.
+    /// `--socket` or `DOSSIERD_SOCKET`, if one was given.
     pub socket: Option<PathBuf>,
+    /// Which of them it was.
+    pub socket_origin: Origin,
 }
 
 impl Context {
     /// A context for one run of the program.
     pub fn new(output: Output, socket: Option<PathBuf>) -> Self {
-        Self { output, socket }
+        let socket_origin = socket.as_ref().map_or(Origin::Default, |_| Origin::Flag("--socket"));
+        Self { output, socket, socket_origin }
     }
 
     /// The socket to speak to: `--socket`, else the one in the runtime directory, else the

@@ -9,39 +9,55 @@ use std::io::{self, Write};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::args::ListenArgs;
+use super::CliError;
 use super::error::ErrorKind;
 use super::render::escape;
-use super::{CliError, places};
-use crate::daemon::config::Config;
+use crate::daemon::config::{ConfigSource, DEFAULT_LOG};
 
-/// Sends the log to stderr.
-pub(super) fn start(listen: &ListenArgs) -> Result<(), CliError> {
-    let configured = || {
-        // A file that cannot be used is an error a moment later, when the daemon starts.
-        let file = match &listen.config {
-            Some(named) => named.clone(),
-            None => places::home().ok()?.config_file(),
-        };
-        Config::load(&file).ok()?.log
-    };
-    let directives = listen.log.clone().or_else(configured).unwrap_or_else(|| "info".to_owned());
-    // What the watcher's crate warns of is met by design, and would name absolute paths.
-    let quiet = if directives.contains("notify") { "" } else { ",notify=error" };
-    let filter = EnvFilter::try_new(format!("{directives}{quiet}")).map_err(|error| {
-        CliError::new(ErrorKind::Usage, format!("{directives:?} is no log filter"))
-            .because(error)
-            .hint("use error, warn, info, debug or trace, or directives such as info,dossierd::watch=debug")
-    })?;
+/// The log that was started; its filter can be changed.
+pub(super) struct Log {
+    change: Box<dyn Fn(EnvFilter)>,
+}
+
+/// Sends the log to stderr, as JSON lines or as text.
+pub(super) fn start(source: &ConfigSource, as_json: bool) -> Result<Log, CliError> {
+    // A file that cannot be used is an error a moment later, when the daemon starts; until
+    // then what comes before the file holds.
+    let given = || source.overrides.log.as_ref().map(|(filter, _)| filter.clone());
+    let configured = source.load().map_or_else(|_| given(), |effective| effective.config.log);
+    let filter = filter(configured.as_deref().unwrap_or(DEFAULT_LOG))?;
     // A log that cannot be written is no reason to end, and there is nowhere to say so.
     let log = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
     // A second subscriber in one process is refused; then the first one goes on.
-    let _ = if listen.log_json {
-        log.json().with_writer(io::stderr).try_init()
+    if as_json {
+        let log = log.json().with_writer(io::stderr).with_filter_reloading();
+        let handle = log.reload_handle();
+        let _ = log.try_init();
+        Ok(Log { change: Box::new(move |filter| drop(handle.reload(filter))) })
     } else {
-        log.with_ansi(false).with_writer(Lines(io::stderr)).try_init()
-    };
-    Ok(())
+        let log = log.with_ansi(false).with_writer(Lines(io::stderr)).with_filter_reloading();
+        let handle = log.reload_handle();
+        let _ = log.try_init();
+        Ok(Log { change: Box::new(move |filter| drop(handle.reload(filter))) })
+    }
+}
+
+impl Log {
+    /// From now on logs what passes this filter.
+    pub(super) fn set(&self, directives: &str) -> Result<(), CliError> {
+        (self.change)(filter(directives)?);
+        Ok(())
+    }
+}
+
+fn filter(directives: &str) -> Result<EnvFilter, CliError> {
+    // What the watcher's crate warns of is met by design, and would name absolute paths.
+    let quiet = if directives.contains("notify") { "" } else { ",notify=error" };
+    EnvFilter::try_new(format!("{directives}{quiet}")).map_err(|error| {
+        CliError::new(ErrorKind::Usage, format!("{directives:?} is no log filter"))
+            .because(error)
+            .hint("use error, warn, info, debug or trace, or directives such as info,dossierd::watch=debug")
+    })
 }
 
 /// Where lines go; what is written at once is one event, and becomes one line.

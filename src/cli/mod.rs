@@ -22,6 +22,7 @@ mod artifacts;
 mod baseline;
 mod check;
 mod completions;
+mod config;
 mod doctor;
 mod drift;
 mod events;
@@ -38,7 +39,9 @@ mod reindex;
 mod remove;
 mod run;
 mod scan;
+mod settings;
 mod show;
+mod signals;
 mod status;
 mod step;
 mod surveying;
@@ -81,8 +84,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     let output = Output::standard(cli.global.color);
-    let mut context = Context::new(output, cli.global.socket);
-    let result = dispatch(cli.command, &mut context);
+    let socket = settings::socket(cli.global.socket);
+    let mut context = Context::new(output, None);
+    let result = socket.and_then(|(path, origin)| {
+        (context.socket, context.socket_origin) = (path, origin);
+        dispatch(cli.command, &mut context)
+    });
     let result = result.and_then(|verdict| context.output.finish().map(|()| verdict));
     if let Err(error) = &result {
         context.output.error(error);
@@ -118,6 +125,7 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Verdict, CliError
         Command::Fleet(args) => fleet::run(args, context),
         Command::Open(args) => open::run(args, context),
         Command::Token(args) => token::run(args, context),
+        Command::Config(args) => config::run(args, context),
         Command::Doctor(args) => doctor::run(args, context),
         Command::Completions(args) => completions::run(args, context),
         Command::Man(args) => man::run(args, context),

@@ -1,12 +1,13 @@
 //! `dossierd run`: the daemon in the foreground.
 
 use std::path::PathBuf;
-use std::pin::pin;
 
-use super::args::{ListenArgs, RunArgs};
+use super::args::RunArgs;
 use super::error::ErrorKind;
-use super::{CliError, Context, Verdict, log};
-use crate::daemon::config::ConfigError;
+use super::log::{self, Log};
+use super::signals::{Signal, Signals};
+use super::{CliError, Context, Verdict, settings};
+use crate::daemon::config::{ConfigError, ConfigSource};
 use crate::daemon::{Ending, StartError};
 use crate::host::{Host, HostConfig, HostError, ServerError, Started};
 use crate::platform::access::{forbid_core_dumps, restrict_new_files};
@@ -16,14 +17,39 @@ use crate::store::LockError;
 
 pub(super) fn run(args: RunArgs, context: &mut Context) -> Result<Verdict, CliError> {
     let supervisor = prepare_process()?;
-    log::start(&args.listen)?;
-    let mut stop = pin!(signalled()?);
-    let mut host = start(&args.listen, context.socket.clone(), supervisor).map_err(explain)?;
-    if host.wait_until_ready(stop.as_mut()) == Started::Ready {
+    let mut signals = Signals::of_daemon()?;
+    let source = settings::source(&args.listen)?;
+    let log = log::start(&source, args.listen.log_json)?;
+    let mut host = start(source, context.socket.clone(), supervisor).map_err(explain)?;
+    if host.wait_until_ready(signals.stop()) == Started::Ready {
         announce(&host, args.json, context)?;
-        host.run_until(stop);
+        serve(&mut host, &mut signals, &log);
     }
     end(host)
+}
+
+/// Runs until it is asked to stop, or something has ended by itself.
+fn serve(host: &mut Host, signals: &mut Signals, log: &Log) {
+    loop {
+        let mut heard = Signal::Stop;
+        let goes_on = host.run_until(async { heard = signals.next().await });
+        match heard {
+            Signal::Reload if goes_on => reload(host, log),
+            _ => return,
+        }
+    }
+}
+
+/// Everything that a reload is, from its first to its last moment.
+fn reload(host: &mut Host, log: &Log) {
+    host.manager().reloading();
+    // What went wrong has been logged, and health shows it.
+    if let Ok(reloaded) = host.reload()
+        && let Err(error) = log.set(&reloaded.log)
+    {
+        tracing::error!(%error, "the log goes on with its former filter");
+    }
+    host.manager().ready();
 }
 
 /// What a process that becomes the daemon does first, before it has threads.
@@ -44,7 +70,7 @@ pub(super) fn prepare_process() -> Result<Supervisor, CliError> {
 
 /// Starts the daemon with its listeners.
 pub(super) fn start(
-    listen: &ListenArgs,
+    source: ConfigSource,
     socket: Option<PathBuf>,
     supervisor: Supervisor,
 ) -> Result<Host, HostError> {
@@ -52,12 +78,10 @@ pub(super) fn start(
     let made = supervisor.directories.clone();
     let home = crate::store::Home::of_service(home, made).map_err(StartError::Home)?;
     let config = HostConfig {
-        listen: listen.listen,
+        source,
         // Clients may have another current directory; a path that cannot be made absolute
         // is refused with a reason when it is bound.
         socket: socket.map(|path| std::path::absolute(&path).unwrap_or(path)),
-        config_file: listen.config.clone(),
-        allowed_hosts: listen.allowed_host.clone(),
         supervisor,
     };
     Host::start(&home, config)
@@ -150,7 +174,7 @@ fn hint(error: &HostError) -> Option<&'static str> {
         }
         HostError::Start(StartError::Config(ConfigError::Invalid { .. }))
         | HostError::Config(ConfigError::Invalid { .. }) => Some(
-            "keys are listen, tcp_auth, allowed_hosts, log, watch, limits and sync; correct the file, or remove it to use the defaults",
+            "correct the file, and look at it with `dossierd config check`, or remove it to use the defaults",
         ),
         // They say which directory, and what to do with it.
         HostError::Start(StartError::Home(_)) => None,
@@ -161,35 +185,11 @@ fn hint(error: &HostError) -> Option<&'static str> {
             | ServerError::SocketInUse(_) => {
                 Some("choose another socket path with --socket PATH, for this and all commands")
             }
-            ServerError::Passed { .. } => Some("correct the unit of the socket, and start it again"),
+            ServerError::Passed { .. } => {
+                Some("correct the unit of the socket, and start it again")
+            }
             _ => None,
         },
         _ => Some("`dossierd doctor` looks at directories, modes and limits"),
     }
-}
-
-/// Completes when the user or the system asks this process to end.
-pub(super) fn signalled() -> Result<impl Future<Output = ()>, CliError> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    let failed = |error| CliError::io("cannot wait for signals", error);
-    // The first signal asks; the second one finds its default action, and ends at once.
-    let asked = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register_conditional_default(signal, Arc::clone(&asked))
-            .map_err(failed)?;
-    }
-    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    let wait = move || {
-        let _ = signals.forever().next();
-        asked.store(true, Ordering::Relaxed);
-        let _ = sender.send(());
-    };
-    std::thread::Builder::new().name("signals".into()).spawn(wait).map_err(failed)?;
-    Ok(async move {
-        let _ = receiver.await;
-    })
 }

@@ -9,8 +9,9 @@ use super::output::Output;
 use super::render::event::event;
 use super::render::{Page, features};
 use super::route::Route;
-use super::run::{announce, end, explain, prepare_process, ready_line, signalled, start};
-use super::{CliError, Context, Verdict, add, log, tail};
+use super::run::{announce, end, explain, prepare_process, ready_line, start};
+use super::signals::Signals;
+use super::{CliError, Context, Verdict, add, log, settings, tail};
 use crate::api::http::{Body, Peer, Request, Service};
 use crate::daemon::StartError;
 use crate::daemon::command::CommandError;
@@ -24,8 +25,9 @@ pub(super) fn run(args: WatchArgs, context: &mut Context) -> Result<Verdict, Cli
             .hint("name a project root or a feature directory that exists")
     })?;
     let supervisor = prepare_process()?;
-    log::start(&args.listen)?;
-    let mut host = match start(&args.listen, context.socket.clone(), supervisor) {
+    let source = settings::source(&args.listen)?;
+    log::start(&source, args.listen.log_json)?;
+    let mut host = match start(source, context.socket.clone(), supervisor) {
         Ok(host) => host,
         Err(HostError::Start(StartError::Locked(LockError::Held { .. }))) => {
             return join(args, context);
@@ -33,7 +35,8 @@ pub(super) fn run(args: WatchArgs, context: &mut Context) -> Result<Verdict, Cli
         Err(error) => return Err(explain(error)),
     };
     // Not before: whoever joins another daemon ends at the first signal by itself.
-    let mut stop = pin!(signalled()?);
+    let mut signals = Signals::of_command()?;
+    let mut stop = pin!(async move { signals.stop().await });
     if host.wait_until_ready(stop.as_mut()) != Started::Ready {
         return end(host);
     }

@@ -1,23 +1,29 @@
 //! The daemon's configuration file, `config.yaml`. Missing means defaults; unknown keys are
 //! errors that name their line.
+//!
+//! [`KEYS`] has every key; [`ConfigSource`] puts flags and environment above what the file
+//! says; [`Standing`] tells how the file differs from what is in force.
 
+mod effective;
+mod keys;
 mod limits;
+mod reading;
+mod standing;
 mod sync;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use serde::Deserialize;
-use serde_yaml::{MessageFormatter as _, UserMessageFormatter};
-
-use crate::dossier::yaml::printable;
 use crate::store::{StoreError, document};
-use crate::watch::BackendChoice;
 
+pub use crate::watch::BackendChoice;
+
+pub use self::effective::{ConfigSource, Effective, Origin, Overrides};
+pub use self::keys::{Applies, KEYS, Key, Takes};
 pub use self::limits::Limits;
-pub use self::sync::{BatchSize, Format, HttpUrl, Sync, TimeoutSeconds, Webhook};
-#[cfg(feature = "nats")]
-pub use self::sync::{Nats, NatsUrl};
+pub use self::reading::Problem;
+pub use self::standing::Standing;
+pub use self::sync::{BatchSize, Format, HttpUrl, Nats, NatsUrl, Sync, TimeoutSeconds, Webhook};
 
 /// More than any configuration needs.
 const SIZE_LIMIT: u64 = 64 * 1024;
@@ -25,9 +31,35 @@ const SIZE_LIMIT: u64 = 64 * 1024;
 /// Where the API listens unless told otherwise.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7717);
 
+/// What is logged unless told otherwise.
+pub const DEFAULT_LOG: &str = "info";
+
+/// Only this machine may be listened on: a tunnel is the way from elsewhere.
+pub fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr =
+        text.parse().map_err(|_| format!("{text:?} is no ADDRESS:PORT, such as 127.0.0.1:7717"))?;
+    match address.ip().is_loopback() {
+        true => Ok(address),
+        false => Err(format!(
+            "{address} is not a loopback address, and only loopback addresses (127.0.0.1, \
+             [::1]) can be listened on; use a tunnel to reach it from elsewhere"
+        )),
+    }
+}
+
+/// A filter of the log, as it was given, if it is one.
+pub fn log_filter(text: &str) -> Result<String, String> {
+    match tracing_subscriber::EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!(
+            "{text:?} is no log filter: {error}; use error, warn, info, debug or trace, or \
+             directives such as info,dossierd::watch=debug"
+        )),
+    }
+}
+
 /// Whether TCP asks for the token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TcpAuth {
     /// Every request but the public ones.
     #[default]
@@ -36,17 +68,33 @@ pub enum TcpAuth {
     None,
 }
 
+impl TcpAuth {
+    fn of(name: &str) -> Result<Self, String> {
+        match name {
+            "token" => Ok(Self::Token),
+            "none" => Ok(Self::None),
+            _ => Err(format!("{name:?} is no way to ask; use token or none")),
+        }
+    }
+
+    /// Its name, as a configuration has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::None => "none",
+        }
+    }
+}
+
 /// How files are watched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Watch {
     /// `auto`, `inotify` (Linux only) or `notify`.
     pub backend: BackendChoice,
 }
 
 /// What `config.yaml` can say.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Config {
     /// Loopback address and port of the API; port 0 picks one.
     pub listen: Option<SocketAddr>,
@@ -81,9 +129,24 @@ pub enum ConfigError {
     Invalid {
         /// The file.
         path: String,
-        /// What is wrong, and at which line.
+        /// The first that is wrong, at which line, and how much more is.
         message: String,
+        /// All that is wrong.
+        problems: Vec<Problem>,
     },
+}
+
+impl ConfigError {
+    /// A file that makes no sense, for these reasons.
+    pub fn invalid(path: &Path, problems: Vec<Problem>) -> Self {
+        let path = path.display().to_string();
+        let first = problems.first().map(ToString::to_string).unwrap_or_default();
+        let message = match problems.len() {
+            0 | 1 => first,
+            n => format!("{first} (and {} more; `dossierd config check` lists all)", n - 1),
+        };
+        Self::Invalid { path, message, problems }
+    }
 }
 
 impl Config {
@@ -99,74 +162,21 @@ impl Config {
     }
 
     fn load_if_there(path: &Path) -> Result<Option<Self>, ConfigError> {
-        let Some(bytes) = document::read(path, SIZE_LIMIT)? else { return Ok(None) };
-        let invalid =
-            |message: String| ConfigError::Invalid { path: path.display().to_string(), message };
-        let text = String::from_utf8(bytes).map_err(|error| invalid(error.to_string()))?;
-        let mut config = Self::parse(&text).map_err(invalid)?;
-        config.sync.files_from(path.parent().unwrap_or(Path::new("")));
-        Ok(Some(config))
-    }
-
-    /// Parses the text of a configuration file.
-    fn parse(text: &str) -> Result<Self, String> {
-        if text.trim().is_empty() {
-            return Ok(Self::default());
-        }
-        serde_yaml::from_str::<Option<Self>>(text).map(Option::unwrap_or_default).map_err(|error| {
-            let line = error.location().map_or(1, |at| at.line().max(1));
-            let message = UserMessageFormatter.format_message(error.without_snippet());
-            format!("line {line}: {}", printable(&message))
-        })
+        Ok(load(path)?.map(|reading| reading.config))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn empty_and_comments_are_the_defaults() {
-        for text in ["", "\n", "# nothing\n", "{}\n"] {
-            assert_eq!(Config::parse(text), Ok(Config::default()), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn known_keys_are_read() {
-        let text = "listen: 127.0.0.1:0\ntcp_auth: none\nallowed_hosts: [box.test]\nlog: debug\n\
-                    watch: {backend: notify}\n";
-        let config = Config::parse(text).expect("parses");
-        assert_eq!(config.listen, Some("127.0.0.1:0".parse().expect("an address")));
-        assert_eq!(config.tcp_auth, TcpAuth::None);
-        assert_eq!(config.allowed_hosts, ["box.test"]);
-        assert_eq!(config.watch.backend, BackendChoice::Notify);
-        for text in ["", "watch: {}\n", "watch:\n  backend: auto\n"] {
-            let config = Config::parse(text).expect("parses");
-            assert_eq!(config.watch.backend, BackendChoice::Auto, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_back_end_that_is_not_to_be_had_is_refused_with_those_that_are() {
-        let refused = |text| Config::parse(text).expect_err("refused");
-        let error = refused("log: x\nwatch:\n  backend: polling\n");
-        assert!(error.starts_with("line 3: "), "{error}");
-        assert!(error.contains("use auto, inotify or notify"), "{error}");
-        assert!(refused("watch:\n  backends: auto\n").starts_with("line 2: "));
-        let inotify = Config::parse("watch: {backend: inotify}");
-        match cfg!(target_os = "linux") {
-            true => assert_eq!(inotify.expect("parses").watch.backend, BackendChoice::Inotify),
-            false => assert!(inotify.expect_err("refused").contains("Linux only")),
-        }
-    }
-
-    #[test]
-    fn unknown_keys_and_broken_values_name_their_line() {
-        for text in ["# one\nlissten: 1\n", "log: x\ntcp_auth: maybe\n", "a: 1\nlisten: here\n"] {
-            let error = Config::parse(text).expect_err("refused");
-            assert!(error.starts_with("line "), "{error}");
-            assert!(!error.contains('\n'), "{error}");
-        }
-    }
+/// What the file says, if it is there.
+fn load(path: &Path) -> Result<Option<reading::Reading>, ConfigError> {
+    let Some(bytes) = document::read_trusted(path, SIZE_LIMIT)? else { return Ok(None) };
+    let invalid = |problems| ConfigError::invalid(path, problems);
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let before = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..before].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let message = "this is not UTF-8 text".to_owned();
+        invalid(vec![Problem { line: u64::try_from(line).ok(), message }])
+    })?;
+    let mut reading = reading::read(&text).map_err(invalid)?;
+    reading.config.sync.files_from(path.parent().unwrap_or(Path::new("")));
+    Ok(Some(reading))
 }

@@ -4,16 +4,16 @@
 //! uses; watches come before scans; the listeners come last and are not started here.
 
 use std::convert::Infallible;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
-use super::config::{Config, ConfigError, Limits};
+use super::config::{ConfigError, ConfigSource, Limits, Standing};
 use super::engine::{Ending, Engine, Event, Parts};
 use super::feed::Feed;
 use super::handle::DaemonHandle;
@@ -26,7 +26,7 @@ use super::workers;
 use crate::store::{
     Home, HomeError, InstanceLock, LamportClock, LockError, RegistryFile, StoreError,
 };
-use crate::watch::{BackendChoice, DirtySet, SlowLane, WatchBackend};
+use crate::watch::{BackendChoice, DirtySet, SlowEvent, SlowLane, WatchBackend};
 
 /// Why the daemon cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -68,12 +68,20 @@ pub struct Setup {
     pub patience: Duration,
     /// What projects may take.
     pub limits: Limits,
+    /// The configuration that is in force; that of the configuration file unless told.
+    pub standing: Option<Arc<Standing>>,
 }
 
 impl Setup {
     /// What the configuration names, and the defaults.
-    pub fn of(backend: BackendChoice, limits: Limits) -> Self {
-        Self { backend: watching::factory(backend), limits, ..Self::default() }
+    pub fn of(standing: Arc<Standing>) -> Self {
+        let config = standing.loaded();
+        Self {
+            backend: watching::factory(config.watch.backend),
+            limits: config.limits,
+            standing: Some(standing),
+            ..Self::default()
+        }
     }
 }
 
@@ -85,6 +93,7 @@ impl Default for Setup {
             grace: Duration::from_secs(30),
             patience: Duration::from_secs(5),
             limits: Limits::default(),
+            standing: None,
         }
     }
 }
@@ -119,6 +128,10 @@ impl Daemon {
             InstanceLock::try_acquire(&home.lock_file()).map_err(StartError::Locked)?;
         let state_lock =
             InstanceLock::try_acquire(&home.state_lock_file()).map_err(StartError::Locked)?;
+        let standing = match setup.standing {
+            Some(standing) => standing,
+            None => standing_of(config_file)?,
+        };
         let registry_file = RegistryFile::new(home.registry_file());
         let registry = registry_file.load()?;
         let (clock, _) = LamportClock::open(&home.clock_file())?;
@@ -194,7 +207,7 @@ impl Daemon {
             on_ready: Box::new(move || {
                 let _ = ready_sender.send(());
             }),
-            reload_config: config_reloader(config_file),
+            reload_config: Box::new(move || standing.warnings()),
         };
         let (end_sender, ended) = bounded::<Infallible>(0);
         #[cfg(target_os = "linux")]
@@ -239,6 +252,12 @@ impl Daemon {
             beat: Arc::clone(&self.beat),
             backend: Weak::clone(&self.backend),
         }
+    }
+
+    /// Has the loop tell again what is to be said of the configuration.
+    pub fn configuration_changed(&self) {
+        // A loop that has ended tells nothing any more.
+        let _ = self.events.send(Event::Slow(SlowEvent::Config));
     }
 
     /// Receives once, when all first scans have ended.
@@ -341,13 +360,9 @@ fn slow_lane(
     }
 }
 
-/// Checks the configuration when its file changes. What it says holds from the next start.
-fn config_reloader(file: &Path) -> Box<dyn Fn() -> Vec<String> + Send> {
-    let file: PathBuf = file.to_path_buf();
-    let began_with = Config::load(&file).ok();
-    Box::new(move || match Config::load(&file) {
-        Ok(config) if Some(&config) == began_with.as_ref() => Vec::new(),
-        Ok(_) => vec!["the configuration has changed; restart dossierd to use it".into()],
-        Err(error) => vec![format!("the configuration cannot be used at the next start: {error}")],
-    })
+/// The configuration that a file has, for a host that has read none.
+fn standing_of(file: &Path) -> Result<Arc<Standing>, ConfigError> {
+    let source = ConfigSource::of_file(file);
+    let started = source.load()?;
+    Ok(Arc::new(Standing::new(source, &started)))
 }

@@ -42,6 +42,7 @@ mod row_set;
 pub mod rules;
 mod running_hash;
 pub mod seal;
+pub mod similar;
 pub mod snapshot;
 pub mod status;
 pub mod strict;

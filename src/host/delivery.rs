@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::api::delivery::{Delivery, DeliveryFault, Later, NoDelivery, RefusedEvent, SinkReport};
+use arc_swap::ArcSwap;
+
+use crate::api::delivery::{Delivery, DeliveryFault, Later, RefusedEvent, SinkReport};
 use crate::daemon::config::Sync;
 use crate::daemon::handle::DaemonHandle;
 use crate::dossier::Timestamp;
@@ -10,9 +12,9 @@ use crate::store::{Home, StoreError};
 use crate::survey::now;
 use crate::sync::{Courier, CourierConfig, CourierError, KeptSegments, SinkConfig, SinkState};
 
-/// The sinks at work; none of them unless they are configured.
+/// The sinks at work; none of them unless they are configured. Others can take their place.
 pub(super) struct Couriers {
-    couriers: Vec<Courier>,
+    at_work: ArcSwap<Vec<Courier>>,
 }
 
 impl Couriers {
@@ -22,24 +24,30 @@ impl Couriers {
         handle: &DaemonHandle,
         home: &Home,
     ) -> Result<Self, CourierError> {
-        let mut sinks: Vec<SinkConfig<'_>> = Vec::new();
-        sinks.extend(config.webhook.as_ref().map(SinkConfig::Webhook));
-        #[cfg(feature = "nats")]
-        sinks.extend(config.nats.as_ref().map(SinkConfig::Nats));
-        let number = sinks.len();
-        let kept = config.keep_segments.map(|keep| Arc::new(KeptSegments::new(keep, number)));
-        let start = |sink| {
-            let (handle, kept) = (handle.clone(), kept.clone());
-            Courier::start(CourierConfig { sink, handle, home, kept, clock: now })
-        };
-        let couriers = sinks.into_iter().map(start).collect::<Result<_, _>>()?;
-        Ok(Self { couriers })
+        let couriers = start(config, handle, home)?;
+        Ok(Self { at_work: ArcSwap::from_pointee(couriers) })
     }
 
-    /// Completes when one of them has ended by itself.
+    /// Stops all of them and starts what is configured now, from the cursors that those had
+    /// written. What was under way is sent again, which the other side tells apart by ids.
+    /// On an error nothing is delivered any more.
+    pub(super) fn replace(
+        &self,
+        config: &Sync,
+        handle: &DaemonHandle,
+        home: &Home,
+    ) -> Result<(), CourierError> {
+        // First the old ones have to end: their files have one writer.
+        self.stop();
+        self.at_work.store(Arc::new(start(config, handle, home)?));
+        Ok(())
+    }
+
+    /// Completes when one of those that are at work now has ended by itself.
     pub(super) fn failed(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut ends = tokio::task::JoinSet::new();
-        let ended: Vec<_> = self.couriers.iter().map(Courier::ended).collect();
+        let at_work = self.at_work.load_full();
+        let ended: Vec<_> = at_work.iter().map(Courier::ended).collect();
         async move {
             for end in ended {
                 ends.spawn(end);
@@ -52,17 +60,27 @@ impl Couriers {
 
     /// Stops all of them.
     pub(super) fn stop(&self) {
-        self.couriers.iter().for_each(Courier::stop);
-    }
-
-    /// As the API sees them.
-    pub(super) fn port(self: &Arc<Self>) -> Arc<dyn Delivery> {
-        if self.couriers.is_empty() { Arc::new(NoDelivery) } else { self.clone() }
+        self.at_work.load().iter().for_each(Courier::stop);
     }
 }
 
+fn start(config: &Sync, handle: &DaemonHandle, home: &Home) -> Result<Vec<Courier>, CourierError> {
+    let mut sinks: Vec<SinkConfig<'_>> = Vec::new();
+    sinks.extend(config.webhook.as_ref().map(SinkConfig::Webhook));
+    #[cfg(feature = "nats")]
+    sinks.extend(config.nats.as_ref().map(SinkConfig::Nats));
+    let number = sinks.len();
+    let kept = config.keep_segments.map(|keep| Arc::new(KeptSegments::new(keep, number)));
+    let start = |sink| {
+        let (handle, kept) = (handle.clone(), kept.clone());
+        Courier::start(CourierConfig { sink, handle, home, kept, clock: now })
+    };
+    sinks.into_iter().map(start).collect()
+}
+
 fn ended() -> DeliveryFault {
-    DeliveryFault::Failed("delivery has ended; start the daemon again".to_owned())
+    let what = "delivery has ended, or begins anew with another configuration; ask again";
+    DeliveryFault::Failed(what.to_owned())
 }
 
 fn failed(error: &StoreError) -> DeliveryFault {
@@ -72,12 +90,13 @@ fn failed(error: &StoreError) -> DeliveryFault {
 impl Delivery for Couriers {
     fn sinks(&self) -> Vec<SinkReport> {
         let now = now();
-        self.couriers.iter().map(|courier| report(courier, now)).collect()
+        self.at_work.load().iter().map(|courier| report(courier, now)).collect()
     }
 
     fn pause(&self) -> Later<'_, Result<(), DeliveryFault>> {
-        Box::pin(async {
-            for courier in &self.couriers {
+        let couriers = self.at_work.load_full();
+        Box::pin(async move {
+            for courier in couriers.iter() {
                 courier.pause().await.ok_or_else(ended)?.map_err(|error| failed(&error))?;
             }
             Ok(())
@@ -85,8 +104,9 @@ impl Delivery for Couriers {
     }
 
     fn resume(&self) -> Later<'_, Result<(), DeliveryFault>> {
-        Box::pin(async {
-            for courier in &self.couriers {
+        let couriers = self.at_work.load_full();
+        Box::pin(async move {
+            for courier in couriers.iter() {
                 courier.resume().await.ok_or_else(ended)?.map_err(|error| failed(&error))?;
             }
             Ok(())
@@ -94,8 +114,9 @@ impl Delivery for Couriers {
     }
 
     fn flush(&self) -> Later<'_, Result<(), DeliveryFault>> {
-        Box::pin(async {
-            for courier in &self.couriers {
+        let couriers = self.at_work.load_full();
+        Box::pin(async move {
+            for courier in couriers.iter() {
                 courier.flush().await.ok_or_else(ended)?;
             }
             Ok(())
@@ -107,9 +128,10 @@ impl Delivery for Couriers {
         limit: usize,
         after: Option<String>,
     ) -> Later<'_, Result<Vec<RefusedEvent>, DeliveryFault>> {
+        let couriers = self.at_work.load_full();
         Box::pin(async move {
             let mut refused = Vec::new();
-            for courier in &self.couriers {
+            for courier in couriers.iter() {
                 let sink = courier.status().name;
                 let letters = courier.dead_letters(limit, after.clone()).await.ok_or_else(ended)?;
                 let letters = letters.map_err(|error| failed(&error))?;
@@ -127,10 +149,11 @@ impl Delivery for Couriers {
     }
 
     fn retry(&self, ids: Option<Vec<String>>) -> Later<'_, Result<usize, DeliveryFault>> {
+        let couriers = self.at_work.load_full();
         Box::pin(async move {
             // A sink that lacks one of them does nothing yet: others may have it.
             let (mut retrying, mut lacking) = (0, Vec::new());
-            for courier in &self.couriers {
+            for courier in couriers.iter() {
                 match courier.retry(ids.clone()).await.ok_or_else(ended)? {
                     Ok(count) => retrying += count,
                     Err(unknown) => lacking.push((courier, unknown)),
@@ -138,7 +161,7 @@ impl Delivery for Couriers {
             }
             let ids = ids.unwrap_or_default();
             let all_lack = |id: &&String| lacking.iter().all(|(_, unknown)| unknown.contains(id));
-            let nowhere: Vec<String> = match lacking.len() == self.couriers.len() {
+            let nowhere: Vec<String> = match lacking.len() == couriers.len() {
                 true => ids.iter().filter(all_lack).cloned().collect(),
                 false => Vec::new(),
             };

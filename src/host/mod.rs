@@ -4,16 +4,20 @@
 //! which what is not scanned yet is answered as not known. Order of ending: listeners first,
 //! so that nobody asks what is no longer there.
 
+mod check;
 mod delivery;
 mod error;
 mod manager;
 mod milestones;
 mod ports;
+mod reload;
 mod running;
 mod sessions;
 mod vigil;
 
 pub use crate::server::ServerError;
+pub use check::check;
 pub use error::HostError;
 pub use manager::{Manager, NotifyError};
+pub use reload::Reloaded;
 pub use running::{Host, HostConfig, Started};

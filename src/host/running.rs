@@ -1,6 +1,5 @@
 //! A running host.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use super::vigil::{Vigil, standing};
 use crate::api::service::HEARTBEAT;
 use crate::api::token::Token;
 use crate::api::{Api, ApiConfig};
-use crate::daemon::config::{self, Config, DEFAULT_LISTEN, TcpAuth};
+use crate::daemon::config::{self, Config, ConfigSource, DEFAULT_LISTEN, Standing, TcpAuth};
 use crate::daemon::handle::DaemonHandle;
 use crate::daemon::{Daemon, Ending, Setup, StartError};
 use crate::platform::supervisor::Supervisor;
@@ -30,18 +29,13 @@ use crate::survey::now;
 /// no longer than five seconds, unless a disk does not answer.
 const SHUTDOWN: Duration = Duration::from_secs(3);
 
-/// What a host is started with. What is `None` comes from the configuration file, and then
-/// from the defaults.
+/// What a host is started with.
 #[derive(Debug, Default)]
 pub struct HostConfig {
-    /// Loopback address and port.
-    pub listen: Option<SocketAddr>,
-    /// The Unix socket.
+    /// The configuration: a file, and what comes before it.
+    pub source: ConfigSource,
+    /// The Unix socket; that of the runtime directory unless told.
     pub socket: Option<PathBuf>,
-    /// The configuration file.
-    pub config_file: Option<PathBuf>,
-    /// More names for `Host`.
-    pub allowed_hosts: Vec<String>,
     /// What the service manager has told, if one started this process.
     pub supervisor: Supervisor,
 }
@@ -67,16 +61,18 @@ fn places(home: &Home) -> Vec<(PathBuf, &'static str)> {
 
 /// The daemon with its listeners.
 pub struct Host {
-    daemon: Daemon,
-    server: RunningServer,
+    pub(super) daemon: Daemon,
+    pub(super) server: RunningServer,
     api: Arc<Api>,
-    couriers: Arc<Couriers>,
+    pub(super) couriers: Arc<Couriers>,
     runtime: tokio::runtime::Runtime,
     milestones: Milestones,
     warnings: Vec<String>,
     token_file: PathBuf,
     manager: Manager,
     vigil: Option<Vigil>,
+    pub(super) standing: Arc<Standing>,
+    pub(super) home: Home,
 }
 
 /// What a starting host came to.
@@ -106,14 +102,13 @@ impl Host {
     ) -> Result<Self, HostError> {
         // What is in a directory that is not ours to trust is not even read.
         home.prepare().map_err(StartError::Home)?;
-        let (config_file, file) = match &config.config_file {
-            Some(named) => (named.clone(), Config::load_named(named)?),
-            None => (home.config_file(), Config::load(&home.config_file())?),
-        };
+        let effective = config.source.load()?;
+        let file = effective.config.clone();
+        let standing = Arc::new(Standing::new(config.source.clone(), &effective));
         let supervisor = std::mem::take(&mut config.supervisor);
-        let mut setup = Setup::of(file.watch.backend, file.limits);
+        let mut setup = Setup::of(Arc::clone(&standing));
         change(&mut setup);
-        let daemon = Daemon::start_with(home, &config_file, setup)?;
+        let daemon = Daemon::start_with(home, &standing.source().file, setup)?;
         let token_file = home.token_file();
         let passed = PassedListeners { unix: supervisor.sockets.api, tcp: supervisor.sockets.http };
         match Listening::start(&daemon, home, config, file, passed) {
@@ -144,6 +139,8 @@ impl Host {
                     token_file,
                     manager,
                     vigil,
+                    standing,
+                    home: home.clone(),
                 })
             }
             Err(error) => {
@@ -306,7 +303,7 @@ impl Listening {
             started_at: now(),
             text: Arc::new(Artifacts),
             logs: Arc::new(Logs::new(daemon.handle().clone())),
-            delivery: couriers.port(),
+            delivery: couriers.clone(),
             sessions: Arc::new(SessionFile(home.sessions_file())),
             max_sessions: file.limits.sessions.count(),
             text_bytes: file.limits.text_bytes.get(),
@@ -315,7 +312,7 @@ impl Listening {
             places: places(home),
         }));
         let counters = Arc::new(Counters::default());
-        let (listen, if_busy) = match config.listen.or(file.listen) {
+        let (listen, if_busy) = match file.listen {
             Some(listen) => (listen, IfBusy::Fail),
             None => (DEFAULT_LISTEN, IfBusy::PickAnother),
         };
@@ -323,11 +320,8 @@ impl Listening {
             listen,
             if_busy,
             socket,
-            tcp_auth: match file.tcp_auth {
-                TcpAuth::Token => server::TcpAuth::Token,
-                TcpAuth::None => server::TcpAuth::None,
-            },
-            allowed_hosts: [file.allowed_hosts, config.allowed_hosts].concat(),
+            tcp_auth: server_auth(file.tcp_auth),
+            allowed_hosts: file.allowed_hosts,
             limits: server_limits(&file.limits),
             counters: Arc::clone(&counters),
         };
@@ -340,8 +334,16 @@ impl Listening {
     }
 }
 
+/// What the server is to ask for over TCP.
+pub(super) fn server_auth(auth: TcpAuth) -> server::TcpAuth {
+    match auth {
+        TcpAuth::Token => server::TcpAuth::Token,
+        TcpAuth::None => server::TcpAuth::None,
+    }
+}
+
 /// What the server is to hold clients to.
-fn server_limits(limits: &config::Limits) -> Limits {
+pub(super) fn server_limits(limits: &config::Limits) -> Limits {
     // Where descriptors are few, connections over TCP leave some to the Unix socket, and both
     // leave some to logs and watches.
     let room = descriptors().saturating_sub(OWN_DESCRIPTORS);

@@ -78,8 +78,6 @@ pub(super) async fn serve<A: Acceptor>(
     front: Arc<Front>,
     mut pings: mpsc::Receiver<Ping>,
 ) {
-    let (connections, _) = front.limits.of(front.transport);
-    let permits = Arc::new(Semaphore::new(connections));
     let refusals = Arc::new(Semaphore::new(REFUSALS));
     let mut connections = JoinSet::new();
     let mut stopped = pin!(front.stop.clone().asked());
@@ -111,12 +109,12 @@ pub(super) async fn serve<A: Acceptor>(
         if !acceptor.admits(&stream) {
             add(&front.counters.foreign_peers);
             tracing::debug!(transport = front.transport.name(), "closed a foreign connection");
-        } else if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
-            acceptor.bound_send_buffer(&stream, front.limits.send_buffer);
+        } else if let Some(pass) = front.connections.enter() {
+            acceptor.bound_send_buffer(&stream, front.rules.load().limits.send_buffer);
             let front = Arc::clone(&front);
             connections.spawn(async move {
                 talk(stream, front).await;
-                drop(permit);
+                drop(pass);
             });
         } else {
             add(&front.counters.refused_connections);
@@ -152,7 +150,8 @@ pub(super) async fn talk<S>(stream: S, front: Arc<Front>)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let limits = &front.limits;
+    // Those of the moment at which it came: hyper cannot be told of others later.
+    let limits = front.rules.load().limits.clone();
     let facts = Arc::new(LinkFacts::default());
     let link = Link::new(stream, Arc::clone(&facts), limits.write_stall);
     let exchange = service_fn(|request| Arc::clone(&front).exchange(Arc::clone(&facts), request));
@@ -224,10 +223,12 @@ mod tests {
     use tokio::sync::Mutex;
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+    use super::super::pulse::Pulse;
     use super::*;
     use crate::api::http::{Answer, Request, Served, Service};
     use crate::server::guard::{GuardConfig, TcpAuth, Transport};
     use crate::server::host::AllowedHosts;
+    use crate::server::rules::Rules;
     use crate::server::{Counters, Limits, stop};
 
     /// A listener that fails some times before it has connections.
@@ -281,15 +282,10 @@ mod tests {
 
     fn front(stop: stop::Stop) -> Arc<Front> {
         let hosts = AllowedHosts::new(([127, 0, 0, 1], 7717).into(), &[]).unwrap();
-        Arc::new(Front {
-            transport: Transport::Unix,
-            guard: GuardConfig { hosts, tcp_auth: TcpAuth::Token, uri_bytes: 2048 },
-            limits: Limits::default(),
-            service: Arc::new(Fine),
-            counters: Arc::new(Counters::default()),
-            streams: Arc::new(Semaphore::new(1)),
-            stop,
-        })
+        let guard = GuardConfig { hosts, tcp_auth: TcpAuth::Token, uri_bytes: 2048 };
+        let rules = Rules { guard, limits: Limits::default() };
+        let counters = Arc::new(Counters::default());
+        Arc::new(Front::new(Transport::Unix, rules, Arc::new(Fine), counters, stop))
     }
 
     #[tokio::test]
@@ -305,7 +301,7 @@ mod tests {
         let (mut client, server) = tokio::io::duplex(64 * 1024);
         connect.send(server).unwrap();
         let start = Instant::now();
-        let serving = tokio::spawn(serve(acceptor, front(stop)));
+        let serving = tokio::spawn(serve(acceptor, front(stop), Pulse::default().add()));
         client.write_all(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n").await.unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();

@@ -11,9 +11,9 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Body as HyperBody, Frame, SizeHint};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::Receiver;
 
+use super::gate::Pass;
 use super::stop::Stop;
 
 /// The body of an answer on its way out.
@@ -31,16 +31,12 @@ pub(super) struct StreamBody {
     stopped: Pin<Box<dyn Future<Output = ()> + Send>>,
     ended: bool,
     /// Counts this stream until it is dropped.
-    _permit: Option<OwnedSemaphorePermit>,
+    _permit: Option<Pass>,
 }
 
 impl OutBody {
     /// A stream that ends when `stop` asks, counted by `permit`.
-    pub(super) fn stream(
-        chunks: Receiver<Bytes>,
-        stop: Stop,
-        permit: Option<OwnedSemaphorePermit>,
-    ) -> Self {
+    pub(super) fn stream(chunks: Receiver<Bytes>, stop: Stop, permit: Option<Pass>) -> Self {
         let stopped = Box::pin(stop.asked());
         Self::Stream(StreamBody { chunks, stopped, ended: false, _permit: permit })
     }

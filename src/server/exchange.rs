@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::convert::Infallible;
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -14,21 +15,23 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::body::OutBody;
 use super::compress::{Asked, compress};
 use super::counters::{Counters, add};
-use super::guard::{self, GuardConfig, Transport};
+use super::gate::{Gate, Pass};
+use super::guard::{self, Transport};
 use super::headers;
 use super::limits::Limits;
 use super::link::LinkFacts;
 use super::refusal;
+use super::rules::Rules;
 use super::stop::Stop;
 use crate::api::http::{Body, Peer, Request, Response, Service};
 use crate::api::problem::Problem;
@@ -36,12 +39,18 @@ use crate::api::problem::Problem;
 /// All that the answers of one transport need.
 pub(super) struct Front {
     pub(super) transport: Transport,
-    pub(super) guard: GuardConfig,
-    pub(super) limits: Limits,
+    pub(super) rules: ArcSwap<Rules>,
     pub(super) service: Arc<dyn Service>,
     pub(super) counters: Arc<Counters>,
-    pub(super) streams: Arc<Semaphore>,
+    pub(super) connections: Arc<Gate>,
+    pub(super) streams: Arc<Gate>,
     pub(super) stop: Stop,
+}
+
+impl fmt::Debug for Front {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Front").field("transport", &self.transport).finish_non_exhaustive()
+    }
 }
 
 /// What a request wants of the answer's form.
@@ -56,7 +65,7 @@ struct Wanted {
 /// An answer, with what counts it: each stream has a permit.
 struct Reply {
     response: Response,
-    permit: Option<OwnedSemaphorePermit>,
+    permit: Option<Pass>,
 }
 
 impl From<Problem> for Reply {
@@ -66,6 +75,33 @@ impl From<Problem> for Reply {
 }
 
 impl Front {
+    pub(super) fn new(
+        transport: Transport,
+        rules: Rules,
+        service: Arc<dyn Service>,
+        counters: Arc<Counters>,
+        stop: Stop,
+    ) -> Self {
+        let (connections, streams) = rules.limits.of(transport);
+        Self {
+            transport,
+            rules: ArcSwap::from_pointee(rules),
+            service,
+            counters,
+            connections: Gate::new(connections),
+            streams: Gate::new(streams),
+            stop,
+        }
+    }
+
+    /// Puts other rules in force. What is open stays so, even where there is less room now.
+    pub(super) fn change_rules(&self, rules: Rules) {
+        let (connections, streams) = rules.limits.of(self.transport);
+        self.connections.set(connections);
+        self.streams.set(streams);
+        self.rules.store(Arc::new(rules));
+    }
+
     /// Answers one request. Never fails, never panics.
     pub(super) async fn exchange(
         self: Arc<Self>,
@@ -144,14 +180,17 @@ impl Front {
         if let Poll::Ready(response) = at_once {
             return Ok(response);
         }
-        let limited = tokio::time::timeout(self.limits.handler_time, answer);
+        let most = self.rules.load().limits.handler_time;
+        let limited = tokio::time::timeout(most, answer);
         limited.await.map_err(|_| refusal::handler_too_slow())
     }
 
     fn admit(&self, parts: &Parts, method: &Method) -> Result<Peer, Problem> {
         let served = self.service.served(method, parts.uri.path());
         let accepts = |token: &str| self.service.accepts_token(token);
-        guard::check(parts, self.transport, &self.guard, served, accepts).inspect_err(|problem| {
+        let rules = self.rules.load();
+        let checked = guard::check(parts, self.transport, &rules.guard, served, accepts);
+        checked.inspect_err(|problem| {
             if problem.status == StatusCode::UNAUTHORIZED
                 && self.counters.count_failed_auth(Instant::now())
             {
@@ -162,12 +201,12 @@ impl Front {
     }
 
     async fn read_body(&self, body: Incoming) -> Result<Bytes, Problem> {
-        let most = self.limits.body_bytes;
+        let Limits { body_bytes: most, body_time, .. } = self.rules.load().limits;
         if body.size_hint().lower() > most as u64 {
             return Err(refusal::body_too_large(most));
         }
         let whole = Limited::new(body, most).collect();
-        match tokio::time::timeout(self.limits.body_time, whole).await {
+        match tokio::time::timeout(body_time, whole).await {
             Err(_) => Err(refusal::body_too_slow()),
             Ok(Ok(body)) => Ok(body.to_bytes()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(refusal::body_too_large(most)),
@@ -175,9 +214,8 @@ impl Front {
         }
     }
 
-    fn stream_permit(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let permit = Arc::clone(&self.streams).try_acquire_owned();
-        permit.map_err(|_| refusal::too_many_streams())
+    fn stream_permit(&self) -> Result<Pass, Problem> {
+        self.streams.enter().ok_or_else(refusal::too_many_streams)
     }
 
     /// Logs a panic under an id that the client gets as well. The panic hook has printed

@@ -4,12 +4,12 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
 
 use super::accept::talk;
 use super::exchange::Front;
 use super::guard::{GuardConfig, TcpAuth, Transport};
 use super::host::AllowedHosts;
+use super::rules::Rules;
 use super::{Counters, Limits, stop};
 use crate::api::http::Service;
 
@@ -27,14 +27,8 @@ where
     let limits = Limits::default();
     // Stopping is asked for by dropping it, so it stays until the connection has ended.
     let (_sender, stop) = stop::channel();
-    let front = Front {
-        transport,
-        guard: GuardConfig { hosts, tcp_auth: TcpAuth::Token, uri_bytes: limits.uri_bytes },
-        streams: Arc::new(Semaphore::new(limits.of(transport).1)),
-        limits,
-        service,
-        counters: Arc::new(Counters::default()),
-        stop,
-    };
+    let guard = GuardConfig { hosts, tcp_auth: TcpAuth::Token, uri_bytes: limits.uri_bytes };
+    let rules = Rules { guard, limits };
+    let front = Front::new(transport, rules, service, Arc::new(Counters::default()), stop);
     talk(stream, Arc::new(front)).await;
 }

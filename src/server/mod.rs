@@ -22,6 +22,7 @@ mod exchange;
 mod framing;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod gate;
 pub mod guard;
 mod header_timer;
 mod headers;
@@ -32,6 +33,7 @@ mod listen;
 mod passed;
 mod pulse;
 mod refusal;
+mod rules;
 mod running;
 mod stop;
 mod target;
@@ -47,6 +49,7 @@ pub use limits::Limits;
 pub use listen::{IfBusy, bind_tcp};
 pub use passed::PassedListeners;
 pub use pulse::Pulse;
+pub use rules::check_hosts;
 pub use running::{RunningServer, Server, ServerConfig, Shutdown};
 #[cfg(unix)]
 pub use unix_socket::{UnixSocket, bind_unix};

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::accept::serve;
@@ -28,6 +27,7 @@ use super::listen::{IfBusy, bind_tcp};
 use super::passed::check_unix;
 use super::passed::{PassedListeners, check_tcp, tcp_is_forbidden};
 use super::pulse::Pulse;
+use super::rules::Rules;
 use super::stop::{self, Stop, StopSender};
 #[cfg(unix)]
 use super::unix_acceptor::UnixAcceptor;
@@ -70,6 +70,7 @@ pub struct RunningServer {
     pub warnings: Vec<Warning>,
     /// Tells whether both still accept.
     pub pulse: Pulse,
+    pub(super) fronts: Vec<Arc<Front>>,
     stop: StopSender,
     loops: JoinSet<()>,
 }
@@ -114,21 +115,24 @@ impl Server {
         };
         let (sender, stop) = stop::channel();
         let front = |transport| front(transport, &guard, &config, &service, &stop);
-        let (mut loops, mut pulse) = (JoinSet::new(), Pulse::default());
+        let (mut loops, mut pulse, mut fronts) = (JoinSet::new(), Pulse::default(), Vec::new());
         #[cfg(unix)]
         let socket_path = {
             let (acceptor, path) = listen_unix(&config, passed.unix, &mut warnings)?;
-            loops.spawn(serve(acceptor, front(Transport::Unix), pulse.add()));
+            fronts.push(front(Transport::Unix));
+            loops.spawn(serve(acceptor, Arc::clone(&fronts[0]), pulse.add()));
             Some(path)
         };
         #[cfg(not(unix))]
         let socket_path = None;
         if let Some((listener, _)) = tcp {
-            loops.spawn(serve(listener, front(Transport::Tcp), pulse.add()));
+            let front = front(Transport::Tcp);
+            loops.spawn(serve(listener, Arc::clone(&front), pulse.add()));
+            fronts.push(front);
             let open = (config.tcp_auth == TcpAuth::None).then_some(Warning::NoTcpAuth);
             warnings.extend(open);
         }
-        Ok(RunningServer { http_addr, socket_path, warnings, pulse, stop: sender, loops })
+        Ok(RunningServer { http_addr, socket_path, warnings, pulse, fronts, stop: sender, loops })
     }
 }
 
@@ -160,16 +164,9 @@ fn front(
     service: &Arc<dyn Service>,
     stop: &Stop,
 ) -> Arc<Front> {
-    let (_, streams) = config.limits.of(transport);
-    Arc::new(Front {
-        transport,
-        guard: guard.clone(),
-        limits: config.limits.clone(),
-        service: Arc::clone(service),
-        counters: Arc::clone(&config.counters),
-        streams: Arc::new(Semaphore::new(streams)),
-        stop: stop.clone(),
-    })
+    let rules = Rules { guard: guard.clone(), limits: config.limits.clone() };
+    let (service, counters) = (Arc::clone(service), Arc::clone(&config.counters));
+    Arc::new(Front::new(transport, rules, service, counters, stop.clone()))
 }
 
 /// The listener on TCP with its address: the one that was passed, or a new one; none where
@@ -184,9 +181,8 @@ fn listen_tcp(
         let (listener, got) = check_tcp(passed)?;
         let is_meant = got.ip() == wanted.ip() && (wanted.port() == 0 || got == wanted);
         let was_asked_for = config.if_busy == IfBusy::Fail;
-        warnings.extend(
-            (was_asked_for && !is_meant).then_some(Warning::OtherAddress { wanted, got }),
-        );
+        warnings
+            .extend((was_asked_for && !is_meant).then_some(Warning::OtherAddress { wanted, got }));
         (listener, got)
     } else {
         match bind_tcp(wanted, config.if_busy) {

@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::{At, StoreError};
-use crate::platform::{Dir, Open};
+use crate::platform::dir::file_facts;
+use crate::platform::{Dir, NodeKind, Open, user};
 
 /// Reads the regular file `name` in `dir`; `None` if there is none, an error if it has
 /// more than `limit` bytes, whatever its length claims.
@@ -33,6 +34,57 @@ pub fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(StoreError::io("open the directory", parent, error)),
     }
+}
+
+/// Reads the regular file at `path` if only its owner can change it, and that is this user or
+/// root; `None` if it or its directory is missing. For what says where something is sent.
+pub fn read_trusted(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(StoreError::io("open", path, ErrorKind::InvalidInput.into()));
+    };
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    let dir = match Dir::open(parent) {
+        Ok(dir) => dir,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(StoreError::io("open the directory", parent, error)),
+    };
+    let shown = path.display();
+    let exposed = |problem| StoreError::Exposed { path: path.to_path_buf(), problem };
+    let file = match dir.open_file(name, Open::Read) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            let kind = dir.facts(name).at("look at", path)?.map(|facts| facts.kind);
+            if kind == Some(NodeKind::Symlink) {
+                let target = std::fs::read_link(path).unwrap_or_default();
+                let problem = format!(
+                    "is a symbolic link to {}; put the file itself there, or name it with --config FILE",
+                    target.display()
+                );
+                return Err(exposed(problem));
+            }
+            return Err(StoreError::io("open", path, error));
+        }
+    };
+    let facts = file_facts(&file).at("look at", path)?;
+    if let Some(owner) = facts.owner
+        && owner != 0
+        && facts.owner != user::uid()
+    {
+        let problem = format!(
+            "belongs to uid {owner}, not to you; look what it says, then make it yours: \
+             cp {shown} {shown}.mine && mv -f {shown}.mine {shown}"
+        );
+        return Err(exposed(problem));
+    }
+    if facts.others_can_write() {
+        let mode = facts.mode.unwrap_or_default();
+        let problem = format!(
+            "can be changed by others (mode {mode:03o}); look what it says, then: chmod go-w {shown}"
+        );
+        return Err(exposed(problem));
+    }
+    read_open(&file, path, limit).map(Some)
 }
 
 /// Reads an open file from where it stands, at most `limit` bytes.
@@ -119,5 +171,35 @@ mod tests {
         let error = read_in(&dir, OsStr::new("a"), 4).unwrap_err();
         assert!(matches!(error, StoreError::TooLarge { limit: 4, .. }), "{error}");
         assert_eq!(read_in(&dir, OsStr::new("b"), 4).unwrap(), None);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_others_can_change_is_not_trusted() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let tmp = tempfile::tempdir().unwrap();
+        let path = tmp.path().join("a");
+        assert_eq!(read_trusted(&path, 4).unwrap(), None);
+        assert_eq!(read_trusted(&tmp.path().join("no/a"), 4).unwrap(), None);
+        std::fs::write(&path, "x").unwrap();
+        let chmod = |mode| std::fs::set_permissions(&path, PermissionsExt::from_mode(mode));
+        for (mode, trusted) in [(0o644, true), (0o600, true), (0o664, false), (0o602, false)] {
+            chmod(mode).unwrap();
+            let read = read_trusted(&path, 4);
+            assert_eq!(read.is_ok(), trusted, "{mode:o}");
+            let Err(error) = read else { continue };
+            assert!(error.to_string().ends_with(&format!("chmod go-w {}", path.display())));
+        }
+        chmod(0o600).unwrap();
+        symlink("a", tmp.path().join("link")).unwrap();
+        let error = read_trusted(&tmp.path().join("link"), 4).unwrap_err();
+        assert!(error.to_string().contains("symbolic link to a"), "{error}");
+        if user::uid() != Some(0) {
+            eprintln!("SKIP: only root can make a file of another user");
+            return;
+        }
+        std::os::unix::fs::chown(&path, Some(4242), None).unwrap();
+        let error = read_trusted(&path, 4).unwrap_err();
+        assert!(error.to_string().contains("belongs to uid 4242"), "{error}");
     }
 }

@@ -16,6 +16,7 @@
 mod answer;
 mod backoff;
 mod batch;
+mod check;
 mod cursor;
 mod dead_letters;
 mod desk;
@@ -35,6 +36,7 @@ mod tls;
 mod webhook;
 mod worker;
 
+pub use check::check;
 pub use dead_letters::DeadLetter;
 pub use retention::KeptSegments;
 pub use status::{SinkState, SinkStatus};

@@ -21,7 +21,6 @@ impl SecretFile {
     }
 
     /// A file with a secret on several lines.
-    #[cfg(feature = "nats")]
     pub(super) fn lines(path: &Path) -> Self {
         Self { is_long: true, ..Self::new(path) }
     }

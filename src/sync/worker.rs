@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::dead_letters::DeadLetter;
 use super::desk::{Desk, Setup};
@@ -94,8 +94,8 @@ pub struct Courier {
     asks: mpsc::Sender<Ask>,
     status: Arc<ArcSwap<SinkStatus>>,
     running: Mutex<Option<Running>>,
-    /// Completes when the thread has ended, however it did.
-    end: Mutex<Option<oneshot::Receiver<()>>>,
+    /// Closed when the thread has ended, however it did.
+    end: watch::Receiver<()>,
 }
 
 /// Closing `stop` ends the thread.
@@ -134,7 +134,7 @@ impl Courier {
         let status = desk.status();
         let (asks, received) = mpsc::channel(ASKS);
         let (stop, stopped) = oneshot::channel();
-        let (ended, end) = oneshot::channel::<()>();
+        let (ended, end) = watch::channel(());
         let flushes = Vec::new();
         let worker = Worker { sink, desk, asks: received, stopped, changed, flushes };
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -151,12 +151,7 @@ impl Courier {
                 drop(ended);
             })
             .map_err(CourierError::Thread)?;
-        Ok(Self {
-            asks,
-            status,
-            running: Mutex::new(Some(Running { stop, thread })),
-            end: Mutex::new(Some(end)),
-        })
+        Ok(Self { asks, status, running: Mutex::new(Some(Running { stop, thread })), end })
     }
 
     /// How it stands.
@@ -195,15 +190,12 @@ impl Courier {
         self.ask(|reply| Ask::Retry { ids, reply }).await
     }
 
-    /// Completes when the thread has ended, which it does by itself only after a panic. Only
-    /// the first call gets it; others wait for ever.
-    pub fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
-        let end = self.end.lock().unwrap_or_else(PoisonError::into_inner).take();
-        async {
-            match end {
-                Some(end) => drop(end.await),
-                None => std::future::pending().await,
-            }
+    /// Completes when the thread has ended, which it does by itself only after a panic.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut end = self.end.clone();
+        async move {
+            // Nothing is ever sent: the end is what it says.
+            while end.changed().await.is_ok() {}
         }
     }
 

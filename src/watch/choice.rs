@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
-
 #[cfg(target_os = "linux")]
 use super::InotifyBackend;
 use super::{Cookies, DirtySet, NotifyBackend, WatchBackend, WatchError};
 
 /// A source of file events, by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BackendChoice {
     /// The best one for this system: inotify on Linux, notify elsewhere.
     #[default]
@@ -36,6 +33,15 @@ impl TryFrom<String> for BackendChoice {
 }
 
 impl BackendChoice {
+    /// Its name, as a configuration has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Inotify => "inotify",
+            Self::Notify => "notify",
+        }
+    }
+
     /// Starts it, watching nothing yet but the directory of `cookies`.
     ///
     /// # Errors

@@ -120,7 +120,7 @@ async fn read(
     path: &RelPath,
 ) -> Result<Result<Current, TextFault>, Problem> {
     let (port, feature, path) = (Arc::clone(&api.text), Arc::clone(feature), path.clone());
-    let limit = api.text_bytes;
+    let limit = api.text_bytes.load(std::sync::atomic::Ordering::Relaxed);
     api.blocking
         .run(move || {
             let text = port.read(&feature.dir, &path, limit)?;

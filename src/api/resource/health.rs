@@ -1,5 +1,7 @@
 //! `/healthz`, `/readyz` and `/api/status`: is the daemon there, ready, and well?
 
+use std::sync::atomic::Ordering;
+
 use http::StatusCode;
 use serde::Serialize;
 
@@ -70,7 +72,7 @@ pub(in crate::api) async fn status(api: &Api, call: &Call) -> Result<Response, P
         health: report(api, &view, call.peer),
         http: api.http_url(),
         socket: socket.map(|path| path.to_string_lossy().into_owned()),
-        tcp_auth: if api.tcp_auth_none { "none" } else { "token" },
+        tcp_auth: if api.tcp_auth_none.load(Ordering::Relaxed) { "none" } else { "token" },
         roots: view.roots.len(),
         features: view.features.len(),
         followers: api.handle.feed().followers(),

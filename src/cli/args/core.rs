@@ -26,36 +26,27 @@ pub enum CoreCommand {
 }
 
 /// How the daemon listens and what it reads.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct ListenArgs {
-    /// Loopback address of the HTTP API; port 0 picks a free one [default: 127.0.0.1:7717]
-    #[arg(long, value_name = "ADDRESS:PORT", value_parser = loopback)]
+    /// Loopback address of the HTTP API; port 0 picks a free one [default: DOSSIERD_LISTEN,
+    /// else the configuration's, else 127.0.0.1:7717]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = crate::daemon::config::loopback)]
     pub listen: Option<SocketAddr>,
-    /// Configuration file [default: config.yaml in the configuration directory]
+    /// Configuration file [default: DOSSIERD_CONFIG, else config.yaml in the configuration
+    /// directory]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Accept this name in the Host header as well; may be given several times
     #[arg(long, value_name = "HOST")]
     pub allowed_host: Vec<String>,
     /// What to log: error, warn, info, debug, trace, or directives such as
-    /// `info,dossierd::watch=debug` [default: the configuration's, else info]
+    /// `info,dossierd::watch=debug` [default: DOSSIERD_LOG, else the
+    /// configuration's, else info]
     #[arg(long, value_name = "FILTER")]
     pub log: Option<String>,
     /// Write the log as JSON lines
     #[arg(long)]
     pub log_json: bool,
-}
-
-/// Only this machine may be listened on: a tunnel is the way from elsewhere.
-fn loopback(text: &str) -> Result<SocketAddr, String> {
-    let address: SocketAddr =
-        text.parse().map_err(|_| "expected ADDRESS:PORT, such as 127.0.0.1:7717".to_owned())?;
-    if !address.ip().is_loopback() {
-        return Err("only loopback addresses (127.0.0.1, [::1]) can be listened on; \
-                    use a tunnel to reach it from elsewhere"
-            .to_owned());
-    }
-    Ok(address)
 }
 
 /// `run`.
@@ -66,7 +57,9 @@ Examples:
   dossierd run --listen 127.0.0.1:0 --json      first line on stdout: {\"ready\":true,\"http\":…}
   DOSSIERD_HOME=/tmp/second dossierd run --listen 127.0.0.1:0
 
-It ends on SIGINT and SIGTERM, after what is known has been written.")]
+It ends on SIGINT and SIGTERM, after what is known has been written, and on SIGHUP loads its
+configuration again; `dossierd config check` tells before whether that will do.
+DOSSIERD_CONFIG, DOSSIERD_LISTEN, DOSSIERD_LOG and DOSSIERD_SOCKET stand in for their flags.")]
 pub struct RunArgs {
     /// How it listens.
     #[command(flatten)]

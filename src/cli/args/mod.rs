@@ -4,6 +4,7 @@
 //! also one that is not UTF-8.
 
 mod choice;
+mod config;
 mod core;
 mod feature;
 mod fleet;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use choice::{EventKind, ExportFormat, FailOn, ReportFormat};
+pub use config::{ConfigArgs, ConfigCheckArgs, ConfigCommand, ConfigShowArgs};
 pub use core::{
     CheckArgs, CoreCommand, ExplainArgs, ListenArgs, MissionArgs, RunArgs, ScanArgs, VerifyArgs,
     WatchArgs,
@@ -45,7 +47,8 @@ is the feature that the current directory lies in.
 
 Exit codes: 0 fine; 1 incomplete or drifted (check, drift, verify); 2 error; 64 bad usage.
 Results go to stdout, everything else, errors too, to stderr, with --json as without it.
-DOSSIERD_HOME=DIR puts configuration, state and runtime files below one directory.
+DOSSIERD_HOME=DIR puts configuration, state and runtime files below one directory;
+DOSSIERD_SOCKET=PATH stands in for --socket.
 NO_COLOR or CLICOLOR=0 switches colour off.";
 
 /// Keeps the dossier of every mission: which artifacts exist, what they hash to, what is
@@ -65,7 +68,8 @@ pub struct Cli {
 /// Flags that every command takes.
 #[derive(Debug, Clone, Args)]
 pub struct GlobalArgs {
-    /// The daemon's Unix socket [default: dossierd.sock in the runtime directory]
+    /// The daemon's Unix socket [default: DOSSIERD_SOCKET, else dossierd.sock in
+    /// the runtime directory]
     #[arg(long, global = true, value_name = "PATH", help_heading = "Global options")]
     pub socket: Option<PathBuf>,
     /// When to use colour
@@ -137,6 +141,8 @@ pub enum Command {
     Open(OpenArgs),
     /// Print the current token of the HTTP API
     Token(TokenArgs),
+    /// Check the configuration, or show what is in force and where it comes from
+    Config(ConfigArgs),
     /// Check the daemon and its surroundings, and say what to do
     Doctor(DoctorArgs),
     /// Print a completion script for a shell

@@ -117,6 +117,8 @@ pub struct DaemonStatus {
     pub tcp_auth: Option<String>,
     /// Have all first scans ended?
     pub ready: bool,
+    /// What the daemon lives with.
+    pub warnings: Vec<String>,
 }
 
 /// POST `/api/features`.

@@ -6,20 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Uri;
-use serde::Deserialize;
 
 /// Where events are delivered to. Nothing is, unless this says so.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Sync {
     /// A back end that takes batches over HTTP.
     pub webhook: Option<Webhook>,
-    /// A broker.
-    #[cfg(feature = "nats")]
+    /// A broker. Builds without the feature `nats` refuse a file that names one.
     pub nats: Option<Nats>,
-    /// A broker, which this build knows nothing of.
-    #[cfg(not(feature = "nats"))]
-    pub nats: Option<NotBuilt>,
     /// Closed segments of a log that stay once every sink has them; without it all stay.
     pub keep_segments: Option<u64>,
 }
@@ -31,7 +25,6 @@ impl Sync {
         if let Some(Webhook { token_file, ca_file, signing_secret_file, .. }) = &mut self.webhook {
             files.extend([token_file, ca_file, signing_secret_file].into_iter().flatten());
         }
-        #[cfg(feature = "nats")]
         if let Some(Nats { token_file, credentials_file, ca_file, .. }) = &mut self.nats {
             files.extend([token_file, credentials_file, ca_file].into_iter().flatten());
         }
@@ -42,35 +35,42 @@ impl Sync {
 }
 
 /// A back end that takes batches over HTTP.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Webhook {
     /// `https`, or `http` to this machine.
     pub url: HttpUrl,
     /// Holds the bearer token; only its owner may have access.
-    #[serde(default)]
     pub token_file: Option<PathBuf>,
     /// Events in a request at most.
-    #[serde(default)]
     pub batch_size: BatchSize,
     /// Certificates in PEM that are trusted, instead of the system's.
-    #[serde(default)]
     pub ca_file: Option<PathBuf>,
     /// What a request looks like.
-    #[serde(default)]
     pub format: Format,
     /// Holds the secret that requests are signed with, in the form of Standard Webhooks:
     /// `whsec_` and base 64.
-    #[serde(default)]
     pub signing_secret_file: Option<PathBuf>,
     /// For one request, from connecting to the end of the answer, in seconds.
-    #[serde(default)]
     pub timeout_seconds: TimeoutSeconds,
 }
 
+impl Webhook {
+    /// A back end at this address, with nothing else said of it.
+    pub(super) fn to(url: HttpUrl) -> Self {
+        Self {
+            url,
+            token_file: None,
+            batch_size: BatchSize::default(),
+            ca_file: None,
+            format: Format::default(),
+            signing_secret_file: None,
+            timeout_seconds: TimeoutSeconds::default(),
+        }
+    }
+}
+
 /// What a request looks like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
     /// `POST <url>/api/v1/events/batch/`, compressed, answered event by event.
     #[default]
@@ -79,47 +79,57 @@ pub enum Format {
     CloudEvents,
 }
 
+impl Format {
+    pub(super) fn of(name: &str) -> Result<Self, String> {
+        match name {
+            "native" => Ok(Self::Native),
+            "cloudevents" => Ok(Self::CloudEvents),
+            _ => Err(format!("{name:?} is no format; use native or cloudevents")),
+        }
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::CloudEvents => "cloudevents",
+        }
+    }
+}
+
 /// A NATS broker with JetStream.
-#[cfg(feature = "nats")]
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nats {
     /// `nats://host:port` or `tls://host:port`.
     pub url: NatsUrl,
     /// Holds a token; only its owner may have access.
-    #[serde(default)]
     pub token_file: Option<PathBuf>,
     /// Holds the user's JWT and seed, as `nsc` writes it.
-    #[serde(default)]
     pub credentials_file: Option<PathBuf>,
     /// Certificates in PEM that are trusted, instead of the system's.
-    #[serde(default)]
     pub ca_file: Option<PathBuf>,
     /// Events that are published before their acknowledgements are awaited.
-    #[serde(default)]
     pub batch_size: BatchSize,
 }
 
-/// A section that another build of the program understands. There is no value of it.
-#[cfg(not(feature = "nats"))]
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NotBuilt {}
-
-#[cfg(not(feature = "nats"))]
-impl<'de> Deserialize<'de> for NotBuilt {
-    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        let message = "nats is not in this build; install one with `--features nats`";
-        Err(serde::de::Error::custom(message))
+impl Nats {
+    /// A broker at this address, with nothing else said of it.
+    pub(super) fn to(url: NatsUrl) -> Self {
+        Self {
+            url,
+            token_file: None,
+            credentials_file: None,
+            ca_file: None,
+            batch_size: BatchSize::default(),
+        }
     }
 }
 
 /// How many events go into a request: 1 to 1,000.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "usize")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchSize(usize);
 
 impl BatchSize {
-    const MAX: usize = 1000;
+    pub(super) const MAX: usize = 1000;
 
     /// The number.
     pub fn get(self) -> usize {
@@ -145,11 +155,12 @@ impl TryFrom<usize> for BatchSize {
 }
 
 /// How long a request may take: 1 to 600 seconds, 30 unless told otherwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "u64")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeoutSeconds(u64);
 
 impl TimeoutSeconds {
+    pub(super) const MAX: u64 = 600;
+
     /// As a duration.
     pub fn get(self) -> Duration {
         Duration::from_secs(self.0)
@@ -167,19 +178,23 @@ impl TryFrom<u64> for TimeoutSeconds {
 
     fn try_from(seconds: u64) -> Result<Self, String> {
         match seconds {
-            1..=600 => Ok(Self(seconds)),
-            _ => Err(format!("timeout_seconds is {seconds}; 1 to 600 are allowed")),
+            1..=Self::MAX => Ok(Self(seconds)),
+            _ => Err(format!("timeout_seconds is {seconds}; 1 to {} are allowed", Self::MAX)),
         }
     }
 }
 
 /// An address of a back end. Plain HTTP is for this machine only: a token and the names of
 /// missions do not travel a network in the clear.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, PartialEq, Eq)]
 pub struct HttpUrl(Uri);
 
 impl HttpUrl {
+    /// This machine.
+    pub(super) fn this_machine() -> Self {
+        Self(Uri::from_static("http://127.0.0.1"))
+    }
+
     /// The address of a path below it.
     pub fn join(&self, path: &str) -> Uri {
         let base = self.0.to_string();
@@ -190,6 +205,11 @@ impl HttpUrl {
     /// The address as it is.
     pub fn uri(&self) -> &Uri {
         &self.0
+    }
+
+    /// As people see it in a configuration: that there is a path, but not which.
+    pub(super) fn shown(&self) -> serde_json::Value {
+        shown(self.origin(), &self.0)
     }
 
     /// Scheme, host and port, for people: a path may hold a secret.
@@ -229,16 +249,24 @@ impl TryFrom<String> for HttpUrl {
 }
 
 /// A NATS address; without TLS for this machine only.
-#[cfg(feature = "nats")]
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NatsUrl(Uri);
 
-#[cfg(feature = "nats")]
 impl NatsUrl {
+    /// This machine.
+    pub(super) fn this_machine() -> Self {
+        Self(Uri::from_static("nats://127.0.0.1"))
+    }
+
     /// As text.
     pub fn as_text(&self) -> String {
         self.0.to_string()
+    }
+
+    /// As people see it in a configuration: that there is a path, but not which.
+    pub(super) fn shown(&self) -> serde_json::Value {
+        let host = self.0.authority().map_or("", |authority| authority.as_str());
+        shown(format!("{}://{host}", self.0.scheme_str().unwrap_or_default()), &self.0)
     }
 
     /// Is TLS wanted from the first byte?
@@ -247,7 +275,6 @@ impl NatsUrl {
     }
 }
 
-#[cfg(feature = "nats")]
 impl TryFrom<String> for NatsUrl {
     type Error = String;
 
@@ -265,6 +292,13 @@ impl TryFrom<String> for NatsUrl {
             "nats" => Err("url is plain nats to another machine; use tls".into()),
             _ => Err(format!("url has the scheme {scheme:?}; tls or nats is wanted")),
         }
+    }
+}
+
+fn shown(origin: String, uri: &Uri) -> serde_json::Value {
+    match uri.path() {
+        "" | "/" => origin.into(),
+        _ => format!("{origin}/…").into(),
     }
 }
 

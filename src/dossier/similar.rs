@@ -6,7 +6,7 @@ const MOST: usize = 5;
 /// Up to five of `names` that are close to `wanted`, the closest first: those that contain
 /// it or are contained in it, and those within a third of its length in edits. Nothing is
 /// close to a name of over 200 bytes.
-pub(super) fn similar<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+pub fn similar<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = wanted.to_lowercase();
     if wanted.is_empty() || wanted.len() > 200 {
         return Vec::new();

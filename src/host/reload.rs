@@ -1,0 +1,101 @@
+//! Another configuration for a host that runs.
+//!
+//! It is read and checked as a whole before anything of it is applied; what is broken leaves
+//! everything as it was. What cannot change while the daemon runs is named, and waits for
+//! the next start. Connections and streams that are open stay so.
+
+use super::check::refused;
+use super::error::HostError;
+use super::running::{Host, server_auth, server_limits};
+use crate::daemon::config::{Config, DEFAULT_LOG, TcpAuth};
+
+/// What a reload did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reloaded {
+    /// Keys whose values have changed and are in force.
+    pub applied: Vec<&'static str>,
+    /// Keys whose values wait for the next start.
+    pub waiting: Vec<&'static str>,
+    /// The filter of the log, which the caller applies.
+    pub log: String,
+}
+
+impl Host {
+    /// Reads the configuration again and applies it. On an error the former one stays in
+    /// force, and health says why.
+    pub fn reload(&mut self) -> Result<Reloaded, HostError> {
+        let result = self.try_reload();
+        self.daemon.configuration_changed();
+        match &result {
+            Ok(Reloaded { applied, waiting, .. }) => {
+                let (applied, waiting) = (applied.join(", "), waiting.join(", "));
+                tracing::info!(%applied, "the configuration has been reloaded");
+                if !waiting.is_empty() {
+                    tracing::warn!("takes effect at the next start: {waiting}");
+                }
+            }
+            Err(error) => {
+                let error = described(error);
+                tracing::error!(%error, "the configuration was not reloaded; the former one stays in force");
+            }
+        }
+        result
+    }
+
+    fn try_reload(&mut self) -> Result<Reloaded, HostError> {
+        let effective = self.standing.source().load()?;
+        if let Some(error) = refused(self.standing.source(), &effective) {
+            self.standing.refuse(effective.config, error.to_string());
+            return Err(error.into());
+        }
+        let (before, config) = (self.standing.loaded(), effective.config);
+        let reloaded = Reloaded {
+            applied: self.standing.applicable(&config),
+            waiting: self.standing.waiting(&config),
+            log: config.log.clone().unwrap_or_else(|| DEFAULT_LOG.to_owned()),
+        };
+        if let Err(error) = self.apply(&before, &config) {
+            self.standing.refuse(config, described(&error));
+            return Err(error);
+        }
+        self.standing.take(config);
+        Ok(reloaded)
+    }
+
+    /// Applies what can fail first, and takes it back if it does.
+    fn apply(&mut self, before: &Config, config: &Config) -> Result<(), HostError> {
+        let trusted = |config: &Config| {
+            let webhook = config.sync.webhook.as_ref().and_then(|webhook| webhook.ca_file.as_ref());
+            webhook.is_some()
+                || config.sync.nats.as_ref().is_some_and(|nats| nats.ca_file.is_some())
+        };
+        // A file of certificates may have other contents, and is read when a sink starts.
+        if before.sync != config.sync || trusted(config) {
+            let handle = self.daemon.handle();
+            if let Err(error) = self.couriers.replace(&config.sync, handle, &self.home) {
+                self.couriers.replace(&before.sync, handle, &self.home)?;
+                return Err(error.into());
+            }
+        }
+        let limits = server_limits(&config.limits);
+        self.server.change_rules(server_auth(config.tcp_auth), &config.allowed_hosts, &limits)?;
+        let is_open = config.tcp_auth == TcpAuth::None;
+        let (sessions, text_bytes) = (&config.limits.sessions, &config.limits.text_bytes);
+        self.api().change(is_open, sessions.count(), text_bytes.get());
+        if is_open && before.tcp_auth != TcpAuth::None {
+            tracing::warn!("{}", crate::server::Warning::NoTcpAuth);
+        }
+        Ok(())
+    }
+}
+
+/// An error with everything that led to it, on one line.
+fn described(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}
