@@ -187,14 +187,13 @@ fn survey(c: &mut Criterion) {
     let mut survey = FeatureSurvey::new(slug, prefix, index(project.path()), Vec::new(), None);
     let load = || context(project.path());
     let cancelled = AtomicBool::new(false);
-    let around =
-        Surroundings {
-            watcher: &Unwatched,
-            project: &load,
-            cancelled: &cancelled,
-            progress: None,
-            beat: None,
-        };
+    let around = Surroundings {
+        watcher: &Unwatched,
+        project: &load,
+        cancelled: &cancelled,
+        progress: None,
+        beat: None,
+    };
     let mut look = |request| {
         let assignment = Assignment {
             request: Some(request),

@@ -152,11 +152,7 @@ impl Code {
             Self::NotFound => ("not-found", S::NOT_FOUND, "There is no such route"),
             Self::RootUnknown => ("root-unknown", S::NOT_FOUND, "No root has this id"),
             Self::StaleRead => ("stale-read", S::GATEWAY_TIMEOUT, "The fresh read ran out of time"),
-            Self::Starting => (
-                "starting",
-                S::SERVICE_UNAVAILABLE,
-                "The daemon does not know yet",
-            ),
+            Self::Starting => ("starting", S::SERVICE_UNAVAILABLE, "The daemon does not know yet"),
             Self::Stopping => ("stopping", S::SERVICE_UNAVAILABLE, "The daemon is stopping"),
             Self::SyncNotConfigured => {
                 ("sync-not-configured", S::CONFLICT, "No delivery is configured")

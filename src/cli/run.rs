@@ -161,7 +161,9 @@ fn hint(error: &HostError) -> Option<&'static str> {
             | ServerError::SocketInUse(_) => {
                 Some("choose another socket path with --socket PATH, for this and all commands")
             }
-            ServerError::Passed { .. } => Some("correct the unit of the socket, and start it again"),
+            ServerError::Passed { .. } => {
+                Some("correct the unit of the socket, and start it again")
+            }
             _ => None,
         },
         _ => Some("`dossierd doctor` looks at directories, modes and limits"),

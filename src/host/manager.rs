@@ -34,7 +34,9 @@ struct Channel {
 
 /// The service manager cannot be told anything.
 #[derive(Debug, thiserror::Error)]
-#[error("the service manager cannot be told how the daemon is ({why}), at NOTIFY_SOCKET={address:?}")]
+#[error(
+    "the service manager cannot be told how the daemon is ({why}), at NOTIFY_SOCKET={address:?}"
+)]
 pub struct NotifyError {
     address: OsString,
     why: String,
@@ -56,7 +58,8 @@ impl Manager {
             socket.set_write_timeout(Some(PATIENCE))?;
             Ok(socket)
         };
-        let socket = target.and_then(connect).map_err(|error: io::Error| failed(error.to_string()))?;
+        let socket =
+            target.and_then(connect).map_err(|error: io::Error| failed(error.to_string()))?;
         Ok(Self(Some(Arc::new(Channel {
             socket,
             has_warned: AtomicBool::new(false),

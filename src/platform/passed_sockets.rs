@@ -47,7 +47,9 @@ pub enum PassedError {
     #[error("two descriptors were passed under the name {0}; one ListenStream= for each name")]
     Twice(&'static str),
     /// No listener of the right kind.
-    #[error("what was passed under the name {name} is no {kind}; look at ListenStream= of its unit")]
+    #[error(
+        "what was passed under the name {name} is no {kind}; look at ListenStream= of its unit"
+    )]
     Kind {
         /// The name.
         name: &'static str,
@@ -156,7 +158,9 @@ fn names(
     if number(get, "LISTEN_PID")? != Some(u64::from(pid)) {
         return Ok(None);
     }
-    let Some(count) = number(get, "LISTEN_FDS")?.filter(|count| *count > 0) else { return Ok(None) };
+    let Some(count) = number(get, "LISTEN_FDS")?.filter(|count| *count > 0) else {
+        return Ok(None);
+    };
     if get("LISTEN_FDS_FIRST_FD").is_some() {
         return Err(PassedError::Elsewhere);
     }

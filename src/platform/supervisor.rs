@@ -77,10 +77,7 @@ impl ServiceDirectories {
     }
 }
 
-fn read(
-    get: impl Fn(&str) -> Option<OsString>,
-    pid: u32,
-) -> Result<Supervisor, SupervisorError> {
+fn read(get: impl Fn(&str) -> Option<OsString>, pid: u32) -> Result<Supervisor, SupervisorError> {
     let mut told = Supervisor { directories: directories(&get, pid), ..Supervisor::default() };
     if is_for_us(&get, pid) {
         told.notify_socket = set(&get, "NOTIFY_SOCKET");

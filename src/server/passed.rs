@@ -54,9 +54,8 @@ pub(super) fn check_unix(listener: UnixListener) -> Result<(UnixListener, PathBu
     let mut passed = Passed { name: "api", path: None };
     let address = listener.local_addr().map_err(|error| passed.unusable(error))?;
     let path = address.as_pathname().filter(|path| path.is_absolute());
-    let path = path.ok_or_else(|| {
-        passed.refused("has no absolute path; pass one with ListenStream=/PATH")
-    })?;
+    let path = path
+        .ok_or_else(|| passed.refused("has no absolute path; pass one with ListenStream=/PATH"))?;
     passed.path = Some(path.to_owned());
     passed.check_listening(&listener)?;
     passed.check_file(path)?;

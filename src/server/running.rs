@@ -184,9 +184,8 @@ fn listen_tcp(
         let (listener, got) = check_tcp(passed)?;
         let is_meant = got.ip() == wanted.ip() && (wanted.port() == 0 || got == wanted);
         let was_asked_for = config.if_busy == IfBusy::Fail;
-        warnings.extend(
-            (was_asked_for && !is_meant).then_some(Warning::OtherAddress { wanted, got }),
-        );
+        warnings
+            .extend((was_asked_for && !is_meant).then_some(Warning::OtherAddress { wanted, got }));
         (listener, got)
     } else {
         match bind_tcp(wanted, config.if_busy) {

@@ -119,9 +119,7 @@ impl Home {
         let dirs = directories::ProjectDirs::from("", "", "dossierd").ok_or(HomeError::NoHome)?;
         let own_state = || dirs.state_dir().unwrap_or(dirs.data_local_dir()).to_path_buf();
         let state = made.state.unwrap_or_else(own_state);
-        let own_runtime = || {
-            runtime::default_runtime_dir(dirs.runtime_dir(), &state, user::uid())
-        };
+        let own_runtime = || runtime::default_runtime_dir(dirs.runtime_dir(), &state, user::uid());
         let runtime = made.runtime.unwrap_or_else(own_runtime);
         let cache = made.cache.unwrap_or_else(|| state.clone());
         Ok(Self { base: None, config: dirs.config_dir().to_path_buf(), state, cache, runtime })

@@ -11,3 +11,4 @@ mod live;
 mod panics;
 mod roots;
 mod survey;
+mod vigil;
