@@ -105,6 +105,9 @@ function notices(listing) {
 }
 
 function nothing(listing) {
+	if (listing.health.features_pending > 0) {
+		return empty("Nothing is known yet.", "The features are being read for the first time.");
+	}
 	if (listing.roots.length > 0) {
 		return empty("The registered projects have no features yet.", "A directory below ", h("code", "kitty-specs/"), " is a feature as soon as it is there.");
 	}

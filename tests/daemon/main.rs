@@ -12,3 +12,4 @@ mod live;
 mod panics;
 mod roots;
 mod survey;
+mod vigil;

@@ -182,15 +182,21 @@ impl Place {
         self.launch(command)
     }
 
-    fn launch(&self, mut command: Command) -> Running {
+    /// Starts it and waits until it is ready.
+    pub(crate) fn launch(&self, command: Command) -> Running {
+        let mut running = self.begin(command);
+        running.ready = running.line();
+        running
+    }
+
+    /// Starts it, and waits for nothing.
+    pub(crate) fn begin(&self, mut command: Command) -> Running {
         let number = self.logs.fetch_add(1, Ordering::Relaxed);
         let log = self.path().join(format!("stderr-{number}"));
         command.stderr(File::create(&log).expect("made")).stdout(Stdio::piped());
         let mut child = command.spawn().expect("starts");
         let lines = lines_of(child.stdout.take().expect("is piped"));
-        let mut running = Running { child, lines, ready: Value::Null, log };
-        running.ready = running.line();
-        running
+        Running { child, lines, ready: Value::Null, log }
     }
 
     /// Starts the daemon with the project registered.

@@ -39,12 +39,18 @@ mod limits;
 mod mounts;
 #[cfg(unix)]
 mod one_shot;
+#[cfg(target_os = "linux")]
+mod passed;
 #[cfg(unix)]
 mod refused_starts;
 #[cfg(unix)]
 mod running;
 #[cfg(target_os = "linux")]
 mod secrets;
+#[cfg(target_os = "linux")]
+mod service;
+#[cfg(target_os = "linux")]
+mod starting;
 #[cfg(target_os = "linux")]
 mod stopped;
 #[cfg(target_os = "linux")]

@@ -35,7 +35,7 @@ pub fn list(features: &Features) -> Page {
 pub fn status(features: &Features) -> Page {
     let mut page = Page::new();
     if features.features.is_empty() {
-        page.append(nothing_registered());
+        page.append(nothing_to_show(&features.health));
     } else {
         page.append(rows(&features.features));
     }
@@ -90,6 +90,19 @@ pub fn in_order(features: &[FeatureRow]) -> Vec<&FeatureRow> {
 /// Is something wrong with it?
 pub fn needs_attention(row: &FeatureRow) -> bool {
     urgency(row) > 0
+}
+
+/// What to say where no feature can be shown.
+pub fn nothing_to_show(health: &Health) -> Page {
+    match health.features_pending {
+        0 => nothing_registered(),
+        pending => {
+            let what = plural(pending, "feature", "features");
+            Page::from(Line::plain(format!(
+                "{what}, read for the first time; nothing is known yet"
+            )))
+        }
+    }
 }
 
 /// What to say where nothing is registered.
@@ -181,7 +194,13 @@ fn urgency(row: &FeatureRow) -> u32 {
 
 fn health(health: &Health, features: &[FeatureRow]) -> Page {
     let mut page = Page::new();
-    let state = if health.ready { "ready" } else { "still scanning" };
+    let state = match (health.ready, health.features_pending) {
+        (true, _) => "ready".to_owned(),
+        (false, 0) => "still scanning".to_owned(),
+        (false, pending) => {
+            format!("still scanning, {} to come", plural(pending, "feature", "features"))
+        }
+    };
     let mut daemon = Line::plain(format!("daemon {} {state}", health.version));
     if let Some(started) = &health.started_at {
         daemon = daemon.text(format!(", running since {}", moment(started)));

@@ -11,7 +11,7 @@ use ratatui::widgets::{Block, Clear};
 
 use super::app::{App, Connection};
 use super::listing::Filter;
-use crate::cli::render::features::{complaints, nothing_registered};
+use crate::cli::render::features::{complaints, nothing_to_show};
 use crate::cli::render::{Line, Tone, moment, plural};
 
 /// Rows of the header, and of the footer.
@@ -115,7 +115,7 @@ fn list(app: &App, canvas: &mut Canvas<'_, '_>, area: Rect) {
     let [columns, marked] = ["  ", "› "];
     if app.listing.chosen().is_none() {
         let lines = match app.listing.is_empty() {
-            true => nothing_registered().lines().to_vec(),
+            true => nothing_to_show(&app.health).lines().to_vec(),
             false => vec![Line::plain("no feature is like this; Esc shows all, Tab changes which")],
         };
         let width = usize::from(area.width);

@@ -81,6 +81,8 @@ pub struct FeatureRow {
 pub struct Health {
     /// Have all first scans ended?
     pub ready: bool,
+    /// Features whose first scan has not ended.
+    pub features_pending: u64,
     /// Times that events were lost.
     pub overflows: u64,
     /// Differences that only a periodic rescan found.

@@ -1,0 +1,103 @@
+//! The time between the first answer and the last first scan: what is not known yet is not
+//! told, and a signal ends it cleanly.
+
+use std::fs::{self, File};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::kit::{Place, Running, wait_until};
+
+/// A place with a feature that is soon scanned, and one that never is: it has a file that
+/// takes hours to read, and no room.
+pub(crate) fn endless() -> Place {
+    let place = Place::with_feature();
+    place.start_registered().stop();
+    place.planned("endless");
+    let file = File::create(place.feature("endless").join("huge.bin")).expect("made");
+    file.set_len(1 << 40).expect("is sparse");
+    place
+}
+
+/// The daemon of this place, as soon as it answers.
+fn answering(place: &Place) -> Running {
+    let mut daemon = place.begin(place.command(&["run", "--listen", "127.0.0.1:0", "--json"]));
+    let socket = place.home().join("run/dossierd.sock");
+    wait_until("it answers", || UnixStream::connect(&socket).is_ok());
+    daemon.ready = json!({ "socket": socket });
+    daemon
+}
+
+fn asked(daemon: &Running, target: &str) -> (u16, Value) {
+    let reply = daemon.unix("GET", target, &[]);
+    (reply.status, reply.json())
+}
+
+#[test]
+fn what_is_not_scanned_yet_is_not_known_and_a_signal_ends_it_cleanly() {
+    let place = endless();
+    let mut daemon = answering(&place);
+    let mut status = Value::Null;
+    wait_until("the small feature is scanned", || {
+        status = asked(&daemon, "/api/status").1;
+        status["features"] == 1
+    });
+    assert_eq!(status["ready"], false);
+    assert_eq!(status["features_pending"], 1);
+    let ready = daemon.unix("GET", "/readyz", &[]);
+    assert_eq!((ready.status, ready.body.as_str()), (503, "not ready\n"));
+    assert_eq!(daemon.unix("GET", "/healthz", &[]).status, 200);
+
+    let (_, listing) = asked(&daemon, "/api/features");
+    let slugs: Vec<&Value> =
+        listing["features"].as_array().expect("a list").iter().map(|f| &f["slug"]).collect();
+    assert_eq!(slugs, ["plan-me"]);
+    assert_eq!(listing["roots"][0]["watch"]["state"], "starting");
+    for resource in ["overview", "artifacts", "drift", "baseline", "events", "snapshots/export"] {
+        // By name, and without one: there may be two features.
+        for query in ["?feature=endless", ""] {
+            let (status, problem) = asked(&daemon, &format!("/api/dossier/{resource}{query}"));
+            assert_eq!((status, &problem["code"]), (503, &json!("starting")), "{resource}{query}");
+        }
+        let (status, _) = asked(&daemon, &format!("/api/dossier/{resource}?feature=plan-me"));
+        assert_eq!(status, 200, "{resource}");
+        let (status, problem) = asked(&daemon, &format!("/api/dossier/{resource}?feature=nobody"));
+        assert_eq!((status, &problem["code"]), (404, &json!("feature-unknown")), "{resource}");
+    }
+    let (status, problem) = asked(&daemon, "/api/dossier/overview?feature=endless&fresh=true");
+    assert_eq!((status, &problem["code"]), (504, &json!("stale-read")));
+    place.run(&["status", "endless", "--cached"]).fails(2, &["has not ended", "first time"]);
+    let shown = place.run(&["status", "--cached"]).fine();
+    assert!(shown.contains("still scanning, 1 feature to come"), "{shown}");
+    assert!(!daemon.has_line(), "it is not ready, and says that it is");
+
+    let began = Instant::now();
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.wait(), Some(0), "{}", daemon.stderr());
+    assert!(began.elapsed() < Duration::from_secs(5), "it took {:?}", began.elapsed());
+    assert!(daemon.rest().is_empty(), "it was never ready");
+    assert!(!place.home().join("run/dossierd.sock").exists(), "the socket stays");
+    assert!(!place.home().join("state/token").exists(), "the token stays");
+
+    fs::remove_file(place.feature("endless").join("huge.bin")).expect("removed");
+    let daemon = place.start();
+    assert_eq!(daemon.unix("GET", "/readyz", &[]).status, 200);
+    place.run(&["status", "endless"]).fine();
+    daemon.stop();
+    place.run(&["verify", "project"]).fine();
+}
+
+#[test]
+fn a_lone_feature_that_is_not_scanned_is_not_nothing() {
+    let place = endless();
+    fs::remove_dir_all(place.feature("plan-me")).expect("removed");
+    let mut daemon = answering(&place);
+    wait_until("it knows of it", || asked(&daemon, "/api/status").1["features_pending"] == 1);
+    let shown = place.run(&["status", "--cached"]).fine();
+    assert!(shown.contains("1 feature, read for the first time"), "{shown}");
+    assert!(!shown.contains("nothing is registered"), "{shown}");
+    daemon.signal(Signal::INT);
+    assert_eq!(daemon.wait(), Some(0), "{}", daemon.stderr());
+}
