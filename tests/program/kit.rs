@@ -182,6 +182,11 @@ impl Place {
         self.launch(command)
     }
 
+    /// Starts a daemon that was given a command line and an environment of its own.
+    pub(crate) fn start_command(&self, command: Command) -> Running {
+        self.launch(command)
+    }
+
     fn launch(&self, mut command: Command) -> Running {
         let number = self.logs.fetch_add(1, Ordering::Relaxed);
         let log = self.path().join(format!("stderr-{number}"));

@@ -9,6 +9,8 @@ mod backend;
 #[cfg(unix)]
 mod commands;
 #[cfg(unix)]
+mod configuration;
+#[cfg(unix)]
 mod delivery;
 #[cfg(unix)]
 mod delivery_faults;
