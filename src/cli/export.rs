@@ -15,7 +15,10 @@ pub(super) fn run(args: ExportArgs, context: &mut Context) -> Result<Verdict, Cl
     let answer = client.ask(&route)?;
     match &args.output {
         Some(path) => new_file::replace(path, &answer.body)?,
-        None => context.output.bytes(&answer.body)?,
+        None => match std::str::from_utf8(&answer.body) {
+            Ok(text) => context.output.content(text)?,
+            Err(_) => context.output.bytes(&answer.body)?,
+        },
     }
     Ok(Verdict::Fine)
 }

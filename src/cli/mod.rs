@@ -58,6 +58,7 @@ mod watch;
 mod fake_daemon;
 
 use std::ffi::OsString;
+use std::io::Write as _;
 
 use clap::Parser;
 
@@ -70,10 +71,16 @@ use output::Output;
 pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(error) if error.use_stderr() => {
+            // It repeats the arguments, which scripts take from names of files.
+            let text = error.render().to_string();
+            let _ = std::io::stderr().write_all(render::escape::block(&text).as_bytes());
+            return error::EXIT_USAGE;
+        }
+        Err(help) => {
             // A closed pipe is the reader's choice, and there is nobody left to tell.
-            let _ = error.print();
-            return if error.use_stderr() { error::EXIT_USAGE } else { error::EXIT_FINE };
+            let _ = help.print();
+            return error::EXIT_FINE;
         }
     };
     let output = Output::standard(cli.global.color);

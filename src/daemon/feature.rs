@@ -60,13 +60,22 @@ struct Due {
 }
 
 /// The job that runs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Running {
+    began: Instant,
     waiting: Vec<Waiting>,
     /// Its dossier is one of nothing, because the directory is gone for good.
     empties: bool,
     /// Directories without a watch that it looks at, and tries to watch.
     visits: Vec<PathBuf>,
+    /// Since when a path that it looks at waited.
+    touched_since: Option<Instant>,
+}
+
+impl Running {
+    fn new(began: Instant) -> Self {
+        Self { began, waiting: Vec::new(), empties: false, visits: Vec::new(), touched_since: None }
+    }
 }
 
 /// One feature.
@@ -107,6 +116,8 @@ pub(super) struct Feature {
     owed: Option<u64>,
     /// The job that only looks for what no event told of.
     safety_job: Option<u64>,
+    /// Since when there is a touched path that no job looks at yet.
+    touched_since: Option<Instant>,
 }
 
 impl Feature {
@@ -137,6 +148,7 @@ impl Feature {
             retry: None,
             owed: None,
             safety_job: None,
+            touched_since: None,
         }
     }
 
@@ -178,6 +190,7 @@ impl Feature {
 
     /// A path may have changed.
     pub(super) fn touch(&mut self, path: Option<RelPath>, deep: bool, ready: bool, now: Instant) {
+        self.touched_since.get_or_insert(now);
         self.settler.note(path, deep, ready, now);
     }
 
@@ -285,7 +298,7 @@ impl Feature {
             let saves = self.cache_due.is_some_and(|at| at <= now) && self.work.is_some();
             if saves {
                 self.cache_due = None;
-                self.begin(Running::default());
+                self.begin(Running::new(now));
                 return Some(JobOrder::SaveCache);
             }
             return None;
@@ -310,7 +323,10 @@ impl Feature {
             threads,
             gate: true,
         };
-        self.begin(Running { waiting: due.waiting, empties: due.empty, visits });
+        let touched_since = self.touched_since.take();
+        self.touched_since = (!self.settler.is_empty()).then_some(now);
+        let (waiting, empties) = (due.waiting, due.empty);
+        self.begin(Running { waiting, empties, visits, touched_since, ..Running::new(now) });
         Some(JobOrder::Survey { assignment, extent: due.extent })
     }
 
@@ -354,6 +370,17 @@ impl Feature {
             waiting.append(&mut running.waiting);
         }
         waiting
+    }
+
+    /// Since when there is a touched path that is not in the view.
+    pub(super) fn behind_since(&self) -> Option<Instant> {
+        let running = self.running.as_ref().and_then(|running| running.touched_since);
+        running.into_iter().chain(self.touched_since).min()
+    }
+
+    /// Since when its job has been with the workers.
+    pub(super) fn runs_since(&self) -> Option<Instant> {
+        self.running.as_ref().map(|running| running.began)
     }
 
     /// Has a worker its work at the moment?

@@ -63,6 +63,9 @@ pub struct Setup {
     pub segment_bytes: u64,
     /// How long a vanished directory keeps its rows: a disk may come back.
     pub grace: Duration,
+    /// How long changes may wait, because of large files or a slow disk, before it is told and
+    /// others are let past.
+    pub patience: Duration,
     /// What projects may take.
     pub limits: Limits,
     /// The configuration that is in force; that of the configuration file unless told.
@@ -75,6 +78,7 @@ impl Default for Setup {
             backend: watching::factory(BackendChoice::default()),
             segment_bytes: 16 * 1024 * 1024,
             grace: Duration::from_secs(30),
+            patience: Duration::from_secs(5),
             limits: Limits::default(),
             standing: None,
         }
@@ -150,6 +154,15 @@ impl Daemon {
 
         let count = std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 8));
         let workers = workers::start(count, &jobs, &event_sender, &environment)?;
+        let add_worker = {
+            let (events, environment) = (event_sender.clone(), Arc::clone(&environment));
+            let mut number = count - 1;
+            // Nobody waits for their end: the loop waits for what they do.
+            Box::new(move || {
+                number += 1;
+                workers::start_one(number, &jobs, &events, &environment).map(|_| ())
+            })
+        };
         let mut threads = Vec::new();
         let reports = TellsOfPanic { thread: "the journal", events: event_sender.clone() };
         threads.push(Journal::start(
@@ -175,6 +188,9 @@ impl Daemon {
             config_file: config_file.to_path_buf(),
             jobs: job_sender,
             workers: count,
+            cores: count,
+            add_worker,
+            patience: setup.patience,
             grace: setup.grace,
             max_roots: setup.limits.roots.count(),
             journal: order_sender,

@@ -19,13 +19,20 @@ pub(super) fn start(
     events: &Sender<Event>,
     environment: &Arc<JobEnvironment>,
 ) -> std::io::Result<Vec<JoinHandle<()>>> {
-    let start_one = |number: usize| {
-        let (jobs, events, environment) = (jobs.clone(), events.clone(), Arc::clone(environment));
-        std::thread::Builder::new()
-            .name(format!("worker-{number}"))
-            .spawn(move || work(&jobs, &events, &environment))
-    };
-    (0..count).map(start_one).collect()
+    (0..count).map(|number| start_one(number, jobs, events, environment)).collect()
+}
+
+/// Starts one.
+pub(super) fn start_one(
+    number: usize,
+    jobs: &Receiver<Job>,
+    events: &Sender<Event>,
+    environment: &Arc<JobEnvironment>,
+) -> std::io::Result<JoinHandle<()>> {
+    let (jobs, events, environment) = (jobs.clone(), events.clone(), Arc::clone(environment));
+    std::thread::Builder::new()
+        .name(format!("worker-{number}"))
+        .spawn(move || work(&jobs, &events, &environment))
 }
 
 /// After a job that made or stored so many rows, much memory is free.

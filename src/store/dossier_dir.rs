@@ -8,18 +8,22 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::atomic;
 use super::document;
 use super::error::{At, StoreError};
 use super::home::Home;
-use super::place::{self, FallbackReason, Place};
+use super::place::{self, FallbackReason, Place, Refusal};
 use crate::dossier::Digest;
 use crate::platform::{Dir, NodeKind, Open};
 
 const BASELINES: &str = "baselines";
 const MODE: u32 = 0o600;
 const LOG_FILE: &str = "events.jsonl";
+/// How often, and with which pauses, a system that has no descriptor left is asked again.
+const SHORTAGE_TRIES: usize = 20;
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(50);
 
 /// Under which name a project's files lie in the daemon's state: the first 16 hex digits of
 /// the SHA-256 of its path.
@@ -47,7 +51,7 @@ impl DossierDir {
     ) -> (Self, Option<FallbackReason>) {
         let inside = Self { place: Place::in_project(project_root, slug), creates: true };
         let reason = if place::is_safe_name(slug) {
-            inside.place.open_for_writing().err()
+            unusable(&inside.place)
         } else {
             Some(FallbackReason::UnsafeSlug(slug.to_os_string()))
         };
@@ -226,6 +230,20 @@ impl DossierDir {
             let _ = atomic::remove_leftovers(&dir);
         }
     }
+}
+
+/// Why the place in the project cannot be used. While the system has too little to say it is
+/// asked again; if that lasts the place stays, and its first use says what is lacking: a log
+/// does not move because of it.
+fn unusable(place: &Place) -> Option<FallbackReason> {
+    for _ in 0..SHORTAGE_TRIES {
+        match place.open_for_writing() {
+            Ok(_) => return None,
+            Err(Refusal::Unusable(reason)) => return Some(reason),
+            Err(Refusal::Shortage) => std::thread::sleep(SHORTAGE_PAUSE),
+        }
+    }
+    None
 }
 
 fn fallback(project_id: &str, slug: &OsStr, home: &Home) -> Place {

@@ -162,16 +162,31 @@ impl StoreError {
         matches!(self.kind(), Some(ErrorKind::NotFound | ErrorKind::NotADirectory))
     }
 
+    /// Has the system too little at the moment (open files, memory)? That says nothing about the
+    /// place, and passes.
+    pub fn is_shortage(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_shortage(source))
+    }
+
     /// What the user can do, where the message alone does not say.
     pub fn hint(&self) -> Option<&'static str> {
         if self.is_full() {
             Some("free space on that file system; dossierd goes on by itself then")
+        } else if self.is_shortage() {
+            Some("let it have more open files (LimitNOFILE=, ulimit -n), or more memory")
         } else if self.is_read_only() {
             Some("make it writable for the user that runs dossierd")
         } else {
             None
         }
     }
+}
+
+/// Is this a lack of descriptors or memory?
+pub(super) fn is_shortage(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let short = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|errno| short.contains(&errno))
 }
 
 /// Gives an io result its path.
@@ -203,8 +218,10 @@ mod tests {
             (Errno::NOENT, false, false, true),
             (Errno::NOTDIR, false, false, true),
             (Errno::IO, false, false, false),
+            (Errno::MFILE, false, false, false),
         ] {
             let e = error(errno);
+            assert_eq!(e.is_shortage(), errno == Errno::MFILE, "{errno:?}");
             assert_eq!(
                 (e.is_full(), e.is_read_only(), e.is_gone()),
                 (full, read_only, gone),

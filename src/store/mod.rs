@@ -25,8 +25,8 @@ pub use clock::LamportClock;
 pub use dossier_dir::{DossierDir, project_id};
 pub use error::StoreError;
 pub use event_log::{
-    Appended, EventLog, LineBody, LogEvent, LogLine, LogReader, MAX_LINE, Position, Recovery,
-    Segment, Syncer, remove_segments_before, segments,
+    Append, Appended, EventLog, LineBody, LogEvent, LogLine, LogReader, MAX_LINE, Position,
+    Recovery, Segment, Syncer, remove_segments_before, segments,
 };
 pub use home::{Home, HomeError};
 pub use identity::{IdentityFile, ProjectIdentity};

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::atomic;
 use super::document;
-use super::error::StoreError;
+use super::error::{StoreError, is_shortage};
 use crate::dossier::Digest;
 use crate::platform::{Dir, NodeKind, access};
 
@@ -34,12 +34,12 @@ pub enum FallbackReason {
     #[error("{} is not a directory", .0.display())]
     NotADirectory(PathBuf),
     /// The system refused.
-    #[error("{} cannot be written: {kind}", path.display())]
+    #[error("{} cannot be written: {problem}", path.display())]
     Refused {
         /// The directory.
         path: PathBuf,
         /// What the system said.
-        kind: ErrorKind,
+        problem: String,
     },
     /// The feature's name is no file name.
     #[error("{0:?} cannot be the name of a directory")]
@@ -57,6 +57,14 @@ pub(super) struct Place {
     /// Below it; each opened without following links.
     segments: Vec<OsString>,
     pub(super) in_project: bool,
+}
+
+/// Why a place cannot be written.
+pub(super) enum Refusal {
+    /// The system has too little at the moment: nothing is known of the place.
+    Shortage,
+    /// It cannot be used.
+    Unusable(FallbackReason),
 }
 
 /// What stopped the way down.
@@ -100,17 +108,15 @@ impl Place {
     }
 
     /// Makes and opens the place for writing, or says why it cannot be used.
-    pub(super) fn open_for_writing(&self) -> Result<Dir, FallbackReason> {
-        let dir = self.walk(true).map_err(|stop| self.reason(stop))?;
-        let refused =
-            |path: &Path, kind| FallbackReason::Refused { path: path.to_path_buf(), kind };
-        dir.check_writable().map_err(|error| refused(dir.path(), error.kind()))?;
-        let not_ignored = || FallbackReason::NotIgnored(dir.path().join(GITIGNORE));
+    pub(super) fn open_for_writing(&self) -> Result<Dir, Refusal> {
+        let dir = self.walk(true).map_err(|stop| self.refusal(stop))?;
+        dir.check_writable().map_err(|error| refused(dir.path(), &error))?;
         match self.ensure_ignored(&dir) {
             Ok(true) => Ok(dir),
-            Ok(false) => Err(not_ignored()),
-            Err(StoreError::Io { path, source, .. }) => Err(refused(&path, source.kind())),
-            Err(_) => Err(not_ignored()),
+            Err(StoreError::Io { path, source, .. }) => Err(refused(&path, &source)),
+            Ok(false) | Err(_) => {
+                Err(Refusal::Unusable(FallbackReason::NotIgnored(dir.path().join(GITIGNORE))))
+            }
         }
     }
 
@@ -131,8 +137,8 @@ impl Place {
         Ok(dir)
     }
 
-    fn reason(&self, stop: Stop) -> FallbackReason {
-        match stop.found {
+    fn refusal(&self, stop: Stop) -> Refusal {
+        Refusal::Unusable(match stop.found {
             Some(NodeKind::Symlink) => FallbackReason::Symlink(stop.path),
             Some(NodeKind::File | NodeKind::Special) => FallbackReason::NotADirectory(stop.path),
             None if stop.path == self.anchor.join(KITTIFY)
@@ -140,8 +146,8 @@ impl Place {
             {
                 FallbackReason::NoKittify(stop.path)
             }
-            _ => FallbackReason::Refused { path: stop.path, kind: stop.error.kind() },
-        }
+            _ => return refused(&stop.path, &stop.error),
+        })
     }
 
     /// Sees to it that git ignores the dossier: by `dossiers/.gitignore`, which is made if
@@ -171,6 +177,18 @@ impl Place {
     }
 }
 
+fn refused(path: &Path, error: &std::io::Error) -> Refusal {
+    if is_shortage(error) {
+        return Refusal::Shortage;
+    }
+    // The kind is the shorter text, where the error has one that says something.
+    let problem = match error.kind().to_string() {
+        kind if kind == "uncategorized error" => error.to_string(),
+        kind => kind,
+    };
+    Refusal::Unusable(FallbackReason::Refused { path: path.to_path_buf(), problem })
+}
+
 fn step(dir: &Dir, name: &OsStr, create: bool) -> std::io::Result<Dir> {
     match dir.open_dir(name) {
         Err(error) if error.kind() == ErrorKind::NotFound && create => {
@@ -194,6 +212,7 @@ fn ignores_all(dir: &Dir) -> Result<bool, StoreError> {
             let text = document::read_in(dir, name, GITIGNORE_LIMIT)?;
             Ok(text.is_some_and(|text| is_all_ignored_by(&text)))
         }
+        Err(error) if error.is_shortage() => Err(error),
         // A link, a directory, a giant: nothing that git or we should rely on.
         Err(_) => Ok(false),
     }
@@ -267,6 +286,19 @@ mod tests {
             ("/*\n", false),
         ] {
             assert_eq!(is_all_ignored_by(text.as_bytes()), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_lack_of_descriptors_says_nothing_of_a_place() {
+        use rustix::io::Errno;
+        let refused = |errno: Errno| refused(Path::new("/p"), &errno.into());
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM] {
+            assert!(matches!(refused(errno), Refusal::Shortage), "{errno:?}");
+        }
+        for (errno, said) in [(Errno::ACCESS, "permission denied"), (Errno::IO, "Input/output")] {
+            let Refusal::Unusable(reason) = refused(errno) else { panic!("{errno:?} is final") };
+            assert!(reason.to_string().contains(said), "{reason}");
         }
     }
 

@@ -168,3 +168,44 @@ fn a_batch_that_a_crash_cut_short_is_completed() {
     let told = told(&bench.events(SLUG));
     assert_eq!(told.last().map(String::as_str), Some("snapshot full []"), "{told:?}");
 }
+
+#[test]
+fn a_log_that_is_deleted_while_a_first_scan_is_written_is_whole_again() {
+    const FILES: usize = 2000;
+    let bench = Bench::new();
+    bench.planned_feature("001-a");
+    for number in 0..FILES {
+        let dir = bench.project().join(format!("kitty-specs/001-a/d{}", number % 30));
+        fs::create_dir_all(&dir).expect("made");
+        fs::write(dir.join(format!("{number}.md")), "# One of many\n").expect("written");
+    }
+    let log = bench.project().join(".kittify/dossiers/001-a/events.jsonl");
+    let registered = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // As soon as something is in it, which is long before all of it is.
+            while !registered.load(std::sync::atomic::Ordering::SeqCst) {
+                if fs::metadata(&log).is_ok_and(|meta| meta.len() > 0) {
+                    fs::remove_file(&log).expect("removed");
+                    return;
+                }
+                std::thread::yield_now();
+            }
+        });
+        bench.register(&bench.project());
+        registered.store(true, std::sync::atomic::Ordering::SeqCst);
+    });
+    bench.write("001-a/spec.md", "# Another\n");
+    let events = bench.events("001-a");
+    let is_indexed = |event: &&serde_json::Value| {
+        event["event_type"] == "MissionDossierArtifactIndexed"
+            && event["payload"]["artifact_id"]["path"].as_str().is_some_and(|p| p.contains("/d"))
+    };
+    let paths: Vec<String> = events
+        .iter()
+        .filter(is_indexed)
+        .map(|event| event["payload"]["artifact_id"]["path"].to_string())
+        .collect();
+    let distinct: std::collections::BTreeSet<&String> = paths.iter().collect();
+    assert_eq!((paths.len(), distinct.len()), (FILES, FILES), "each is told once");
+}

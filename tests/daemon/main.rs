@@ -1,6 +1,7 @@
 //! The daemon in this process: watching, publishing, logging, commands, restarts.
 
 mod baseline;
+mod behind;
 mod completeness;
 mod determinism;
 mod durable;

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use rustix::process::Signal;
 
 use crate::kit::{DEADLINE, Place, lines_of, wait_until};
+use crate::terminal::Terminal;
 
 const SLUG: &str = "evil\nINJECTED\u{1b}[31m\u{202e}slug";
 
@@ -101,6 +102,7 @@ fn output_for_people_is_printable() {
         (2, &["show", "no\nINJECTED\u{1b}key", &id]),
         (2, &["scan", "no\nINJECTED\u{1b}where"]),
         (64, &["step", "set"]),
+        (64, &["scan", "--no\u{1b}[31m\u{202e}such"]),
     ] {
         let ran = place.run(args);
         assert_eq!(ran.code, code, "{ran:?}");
@@ -109,6 +111,13 @@ fn output_for_people_is_printable() {
         is_printable(&format!("{args:?}, stderr"), &ran.err);
     }
     is_printable("the log", &daemon.stderr());
+    // A document is exact where a program reads it, and harmless where a person does.
+    assert!(place.run(&["export", &id]).fine().contains('\u{202e}'));
+    let mut terminal = Terminal::start(place.command(&["export", &id]), 24, 80);
+    assert_eq!(terminal.wait(), Some(0));
+    let sent = String::from_utf8_lossy(terminal.sent()).replace("\r\n", "\n").replace('\0', "");
+    assert!(sent.contains("INJECTED"), "{sent}");
+    is_printable("an export on a terminal", &sent);
     daemon.stop();
 }
 

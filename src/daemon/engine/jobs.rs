@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Engine;
 use crate::daemon::command::CommandError;
 use crate::daemon::emission::Extent;
-use crate::daemon::feature::{Waiting, answer, refuse};
+use crate::daemon::feature::{Feature, Waiting, answer, refuse};
 use crate::daemon::job::{Job, JobResult, SurveyResult};
 use crate::daemon::order::{Order, Report};
 use crate::daemon::publish;
@@ -19,6 +19,9 @@ use crate::watch::{InotifyLimits, WatchError};
 /// hand it need not wait for the loop.
 const QUEUED: usize = 2;
 
+/// Workers, when all that there are have been at one job each for long.
+const MOST_WORKERS: usize = 16;
+
 impl Engine {
     /// Gives workers the jobs that are due.
     pub(super) fn dispatch(&mut self, now: Instant) {
@@ -29,11 +32,8 @@ impl Engine {
                 return;
             }
             // A job that is alone may use every core.
-            let threads = if self.in_flight == 0 && self.features.len() == 1 {
-                self.parts.workers
-            } else {
-                1
-            };
+            let threads =
+                if self.in_flight == 0 && self.features.len() == 1 { self.parts.cores } else { 1 };
             let next_safety = self.next_safety(&id, now);
             let Some(feature) = self.features.get_mut(&id) else { continue };
             if self.draining.contains_key(&id) {
@@ -202,6 +202,40 @@ impl Engine {
             (None, None) => WatchState::Live,
         };
         self.set_watch(id, watch);
+    }
+
+    /// What is served of a feature that waits long for its turn, or whose files take long to
+    /// read, is not said to be live.
+    pub(super) fn tell_behind(&mut self, now: Instant) {
+        let patience = self.parts.patience;
+        let is_late = |feature: &Feature| {
+            feature.watch == WatchState::Live
+                && feature.behind_since().is_some_and(|since| now >= since + patience)
+        };
+        let late = self.features.iter().filter(|(_, feature)| is_late(feature));
+        let late: Vec<String> = late.map(|(id, _)| id.clone()).collect();
+        for id in late {
+            let reason = "changes are waiting to be read: a large file or a slow disk is ahead";
+            self.set_watch(&id, WatchState::Rescanning { reason: reason.to_owned() });
+        }
+    }
+
+    /// Where every worker has been at one job for long, others need not wait for them.
+    pub(super) fn relieve_workers(&mut self, now: Instant) {
+        let patience = self.parts.patience;
+        let is_long = |since: Instant| now >= since + patience;
+        let long = self.features.values().filter_map(Feature::runs_since).filter(|s| is_long(*s));
+        if long.count() < self.parts.workers || self.parts.workers >= MOST_WORKERS {
+            return;
+        }
+        match (self.parts.add_worker)() {
+            Ok(()) => {
+                self.parts.workers += 1;
+                let workers = self.parts.workers;
+                tracing::warn!(workers, "all others have been at one job each for long");
+            }
+            Err(error) => tracing::warn!(%error, "no further worker can be started"),
+        }
     }
 
     /// The journal reports.

@@ -79,6 +79,13 @@ pub(super) struct Parts {
     pub config_file: PathBuf,
     pub jobs: Sender<Job>,
     pub workers: usize,
+    /// How many threads one job may use.
+    pub cores: usize,
+    /// Starts another worker.
+    pub add_worker: Box<dyn FnMut() -> std::io::Result<()> + Send>,
+    /// What has not been looked at for so long is told as waiting, and a job that runs for so
+    /// long does not keep others waiting.
+    pub patience: Duration,
     /// How long a vanished directory keeps its rows.
     pub grace: Duration,
     /// How many roots may be registered.

@@ -225,6 +225,8 @@ impl Engine {
         }
         self.end_graces(now);
         self.poll_unwatched(now);
+        self.tell_behind(now);
+        self.relieve_workers(now);
     }
 
     /// Features that stayed away too long lose their rows.

@@ -9,7 +9,7 @@ use super::super::feed::LoggedEvent;
 use super::super::order::Report;
 use super::super::sync_ahead::SyncAhead;
 use super::{Journal, LITTLE, Line, MUCH, QUIET};
-use crate::store::{EventLog, LogEvent, StoreError};
+use crate::store::{Append, EventLog, LogEvent, StoreError};
 
 /// How writing went.
 #[derive(PartialEq, Eq)]
@@ -110,19 +110,15 @@ impl Journal {
             } else {
                 self.tidy_at.get_or_insert(Instant::now() + LITTLE);
             }
-            let appended = log.append(&piece.lines)?;
+            if let Append::Refused(loss) = log.append(&piece.lines)? {
+                if self.is_over(feature, line, &loss, ahead) {
+                    return Ok(Written::Lost);
+                }
+                continue;
+            }
             let before = if piece.full_begins { 0 } else { line.opening };
             line.opening = before + piece.full_bytes;
             let events = line.waiting.written();
-            if let Some(event) = appended.noticed {
-                if self.is_over(feature, line, &event, ahead) {
-                    return Ok(Written::Lost);
-                }
-                if !matches!(event, LogEvent::Extended { .. }) {
-                    // It went into what is there now, and everything comes behind it.
-                    continue;
-                }
-            }
             // From here on they are in the log; a failed sync must not write them twice.
             let synced = self.synced(ahead.take(), &mut line.unsynced);
             line.unsynced.extend(events);

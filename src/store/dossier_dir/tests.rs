@@ -208,8 +208,8 @@ fn a_project_that_cannot_be_written_means_fallback() {
     let kittify = f.project().join(".kittify");
     fs::set_permissions(&kittify, fs::Permissions::from_mode(0o500)).unwrap();
     let (dir, reason) = f.choose("one");
-    let kind = ErrorKind::PermissionDenied;
-    assert_eq!(reason, Some(FallbackReason::Refused { path: kittify.join("dossiers"), kind }));
+    let problem = ErrorKind::PermissionDenied.to_string();
+    assert_eq!(reason, Some(FallbackReason::Refused { path: kittify.join("dossiers"), problem }));
     dir.replace("a", b"1").unwrap();
     assert!(!f.existing("one").unwrap().is_in_project());
     fs::set_permissions(&kittify, fs::Permissions::from_mode(0o700)).unwrap();

@@ -87,8 +87,16 @@ pub struct Appended {
     pub start: Position,
     /// Where the next batch will begin, unless the log is rotated before.
     pub end: Position,
-    /// What somebody else did since the last call; [`EventLog::check`] tells it earlier.
-    pub noticed: Option<LogEvent>,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Append {
+    /// It is in the log.
+    Written(Appended),
+    /// Nothing of it is: what it follows was deleted, replaced or cut. The next one goes into
+    /// what is there now.
+    Refused(LogEvent),
 }
 
 /// The writer of one feature's log.
@@ -130,14 +138,17 @@ impl EventLog {
 
     /// Appends one or more complete lines with one write: all of them are in the log when
     /// this succeeds, none when it fails. Not yet durable: see [`Self::sync`].
-    pub fn append(&mut self, lines: &[u8]) -> Result<Appended, StoreError> {
+    pub fn append(&mut self, lines: &[u8]) -> Result<Append, StoreError> {
         let path = self.path();
         check_lines(lines, &path)?;
         let (active, noticed) = self.in_place()?;
+        // What somebody else has added stays, and the batch follows it.
+        if let Some(loss @ (LogEvent::Lost | LogEvent::Truncated { .. })) = noticed.take() {
+            return Ok(Append::Refused(loss));
+        }
         let start = active.end();
         active.write(lines, &path)?;
-        let end = active.end();
-        Ok(Appended { start, end, noticed: noticed.take() })
+        Ok(Append::Written(Appended { start, end: active.end() }))
     }
 
     /// Looks whether the log is still the one that was written, and goes on with what

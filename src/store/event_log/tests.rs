@@ -44,7 +44,18 @@ fn texts(reader: LogReader) -> Vec<String> {
 }
 
 fn add(log: &mut EventLog, text: &str) -> Appended {
-    log.append(text.as_bytes()).unwrap()
+    match log.append(text.as_bytes()).unwrap() {
+        Append::Written(appended) => appended,
+        refused => panic!("{refused:?}"),
+    }
+}
+
+/// A batch that is not written, since what it follows is gone.
+fn refused(log: &mut EventLog, text: &str) -> LogEvent {
+    match log.append(text.as_bytes()).unwrap() {
+        Append::Refused(loss) => loss,
+        written => panic!("{written:?}"),
+    }
 }
 
 #[test]
@@ -95,8 +106,7 @@ fn a_torn_end_is_cut_off_and_what_was_before_goes_on() {
         let (mut log, recovery) = EventLog::open(f.dir.clone(), 100).unwrap();
         assert_eq!(recovery, Recovery { cut_bytes: keep as u64, foreign_last_line: false });
         assert_eq!(fs::read_to_string(f.file()).unwrap(), before);
-        let appended = add(&mut log, last);
-        assert_eq!(appended.noticed, None);
+        add(&mut log, last);
         assert_eq!(fs::read_to_string(f.file()).unwrap(), [before, last].concat());
     }
     fs::write(f.file(), [before, "by hand\n"].concat()).unwrap();
@@ -134,20 +144,21 @@ fn a_deleted_or_replaced_log_is_noticed_and_begun_anew() {
     let mut log = f.open();
     add(&mut log, "1\n");
     fs::remove_file(f.file()).unwrap();
-    let appended = add(&mut log, "2\n");
-    assert_eq!(appended.noticed, Some(LogEvent::Lost));
-    assert_eq!(appended.start.offset, 0);
+    assert_eq!(refused(&mut log, "2\n"), LogEvent::Lost);
+    assert_eq!(texts(log.lines()), [""; 0], "what follows nothing is not written");
+    assert_eq!(add(&mut log, "2\n").start.offset, 0);
     assert_eq!(texts(log.lines()), ["2"]);
     // An editor writes a new file and renames it over the old one.
     fs::write(f.dir.path().join("x"), "by hand\n").unwrap();
     fs::rename(f.dir.path().join("x"), f.file()).unwrap();
     assert_eq!(log.check().unwrap(), Some(LogEvent::Lost));
     assert_eq!(log.check().unwrap(), None, "told once");
-    assert_eq!(add(&mut log, "3\n").noticed, None);
+    add(&mut log, "3\n");
     assert_eq!(texts(log.lines()), ["by hand", "3"]);
     // `git clean` takes the directory, the lock and the ignore file with it.
     fs::remove_dir_all(f.dir.path().parent().unwrap()).unwrap();
-    assert_eq!(add(&mut log, "4\n").noticed, Some(LogEvent::Lost));
+    assert_eq!(refused(&mut log, "4\n"), LogEvent::Lost);
+    add(&mut log, "4\n");
     assert_eq!(texts(log.lines()), ["4"]);
     assert!(f.dir.path().parent().unwrap().join(".gitignore").exists());
     assert!(matches!(EventLog::open(f.dir.clone(), 1), Err(StoreError::Busy { .. })));
@@ -168,7 +179,8 @@ fn after_the_log_was_lost_another_writer_may_have_been_faster() {
         assert!(matches!(log.append(b"2\n"), Err(StoreError::Busy { .. })));
     }
     drop(other);
-    assert_eq!(add(&mut log, "2\n").noticed, Some(LogEvent::Lost), "kept until told");
+    assert_eq!(refused(&mut log, "2\n"), LogEvent::Lost, "kept until told");
+    add(&mut log, "2\n");
     assert_eq!(texts(log.lines()), ["other", "2"]);
 }
 
@@ -179,13 +191,13 @@ fn cuts_and_additions_by_others_are_noticed_and_repaired() {
     add(&mut log, "11\n22\n33\n");
     let file = File::options().write(true).open(f.file()).unwrap();
     file.set_len(7).unwrap();
-    let appended = add(&mut log, "4\n");
-    assert_eq!(appended.noticed, Some(LogEvent::Truncated { known: 9, found: 6 }));
-    assert_eq!(appended.start.offset, 6);
+    assert_eq!(refused(&mut log, "4\n"), LogEvent::Truncated { known: 9, found: 6 });
+    assert_eq!(add(&mut log, "4\n").start.offset, 6);
     assert_eq!(texts(log.lines()), ["11", "22", "4"]);
     let mut file = File::options().append(true).open(f.file()).unwrap();
     file.write_all(b"5\nto").unwrap();
-    assert_eq!(add(&mut log, "6\n").noticed, Some(LogEvent::Extended { by: 2 }));
+    assert_eq!(log.check().unwrap(), Some(LogEvent::Extended { by: 2 }));
+    add(&mut log, "6\n");
     assert_eq!(texts(log.lines()), ["11", "22", "4", "5", "6"]);
     file.set_len(0).unwrap();
     let noticed = log.check().unwrap();
@@ -214,7 +226,7 @@ fn links_and_special_files_in_place_of_the_log_are_not_written() {
     rustix::fs::mkfifoat(rustix::fs::CWD, f.file(), rustix::fs::Mode::RUSR).unwrap();
     assert!(log.append(b"2\n").is_err());
     fs::remove_file(f.file()).unwrap();
-    assert_eq!(add(&mut log, "3\n").noticed, Some(LogEvent::Lost));
+    assert_eq!(refused(&mut log, "3\n"), LogEvent::Lost);
     assert_eq!(fs::read_to_string(victim).unwrap(), "precious\n");
 }
 
@@ -450,8 +462,7 @@ fn a_full_disk_keeps_whole_batches_only_and_goes_on_when_there_is_space() {
     assert!(f.dir.list().unwrap().iter().all(|name| name != "snapshot-latest.json"));
     assert_eq!(fs::read_dir(f.dir.path()).unwrap().count(), 2, "the log and its lock only");
     fs::remove_file(f.tmp.path().join("filler")).unwrap();
-    let appended = log.append(batch.as_bytes()).unwrap();
-    assert_eq!((Some(appended.start), appended.noticed), (before, None));
+    assert_eq!(Some(add(&mut log, &batch).start), before);
     whole.push_str(&batch);
     assert_eq!(fs::read_to_string(f.file()).unwrap(), whole);
 }
