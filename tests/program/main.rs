@@ -20,6 +20,8 @@ mod described;
 #[cfg(unix)]
 mod disk_full;
 #[cfg(unix)]
+mod doctor;
+#[cfg(unix)]
 mod durability;
 #[cfg(target_os = "linux")]
 mod exhaustion;
