@@ -28,6 +28,10 @@ pub(super) struct FakeDaemon {
 
 impl FakeDaemon {
     pub(super) fn answering<const N: usize>(answers: [Vec<u8>; N]) -> Self {
+        Self::giving(answers.into())
+    }
+
+    pub(super) fn giving(answers: Vec<Vec<u8>>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(dir.path().join("s")).unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));

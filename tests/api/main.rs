@@ -1,5 +1,6 @@
 //! The API without a network: real dossiers, a loop that is a closure, disks that are maps.
 
+mod configuration;
 mod conformance;
 mod delivery;
 #[path = "../kit/described.rs"]

@@ -9,6 +9,8 @@ mod backend;
 #[cfg(unix)]
 mod commands;
 #[cfg(unix)]
+mod configuration;
+#[cfg(unix)]
 mod delivery;
 #[cfg(unix)]
 mod delivery_faults;
@@ -17,6 +19,8 @@ mod delivery_faults;
 mod described;
 #[cfg(unix)]
 mod disk_full;
+#[cfg(unix)]
+mod doctor;
 #[cfg(unix)]
 mod durability;
 #[cfg(target_os = "linux")]

@@ -1,36 +1,83 @@
 //! The daemon itself: does it answer, how does it listen, what does it watch?
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::super::Context;
-use super::super::client::Client;
-use super::super::error::CliError;
+use super::super::client::{self, Client};
+use super::super::error::ErrorKind;
 use super::super::render::features::{root_path, watch_reason};
 use super::super::render::plural;
 use super::super::route::Route;
-use super::super::wire::{DaemonStatus, Features};
-use super::{Check, failure};
+use super::super::wire::{DaemonStatus, Features, Overview, SyncStatus};
+use super::super::{CliError, Context};
+use super::{Check, CheckStatus, delivery, failure};
 
-/// All checks of the daemon; one failure when it does not answer.
-pub(super) fn daemon(context: &Context) -> Vec<Check> {
-    let asked = context.client().and_then(|client| {
-        let status: DaemonStatus = ask(&client, "/api/status")?;
-        Ok((status, ask::<Features>(&client, "/api/features")?))
-    });
-    match asked {
-        Err(error) => vec![failure("daemon", &error)],
-        Ok((status, features)) => {
-            let mut checks = vec![version(&status), ready(&status), tcp(&status)];
-            checks.extend(health(&features));
-            checks.extend(roots(&features));
-            checks.extend(unwatched(&features));
-            checks
-        }
-    }
+/// How long the daemon may take for each answer.
+const ASK_LIMIT: Duration = Duration::from_secs(5);
+/// Features whose logs are asked for one by one.
+const MOST_ASKED: usize = 64;
+
+/// What the daemon says of itself.
+pub(super) struct Answers {
+    pub(super) status: DaemonStatus,
+    pub(super) features: Features,
 }
 
-fn ask<T: serde::de::DeserializeOwned>(client: &Client, path: &str) -> Result<T, CliError> {
-    client.ask(&Route::get(path))?.parse()
+/// All checks of the daemon, and its answers; one failure when it does not answer.
+pub(super) fn daemon(context: &Context) -> (Vec<Check>, Option<Answers>) {
+    let client = match context.client() {
+        Ok(client) => client,
+        Err(error) => return (vec![failure("daemon", &error)], None),
+    };
+    let asked = ask::<DaemonStatus>(&client, Route::get("/api/status"))
+        .and_then(|status| Ok((status, ask::<Features>(&client, Route::get("/api/features"))?)));
+    let (status, features) = match asked {
+        Ok(answers) => answers,
+        Err(error) if error.kind() == ErrorKind::Untrusted => {
+            return (vec![failure("peer", &error)], None);
+        }
+        Err(error) => return (vec![failure("daemon", &error)], None),
+    };
+    let peer = "the process behind the socket is yours, or root's";
+    let mut checks = vec![Check::ok("peer", peer), version(&status), ready(&status), tcp(&status)];
+    checks.extend(health(&features));
+    checks.extend(roots(&features));
+    checks.extend(unwatched(&features));
+    checks.extend(logs(&client, &features));
+    match ask::<SyncStatus>(&client, Route::get("/api/sync/status")) {
+        Ok(status) => checks.extend(delivery::sinks(&status)),
+        Err(error) => checks.push(unanswered("delivery", &error)),
+    }
+    (checks, Some(Answers { status, features }))
+}
+
+fn ask<T: serde::de::DeserializeOwned>(client: &Client, route: Route) -> Result<T, CliError> {
+    client.block_on(client::ask(client.socket(), &route, ASK_LIMIT))?.parse()
+}
+
+/// What could not be asked is no pass.
+fn unanswered(name: &'static str, error: &CliError) -> Check {
+    Check { status: CheckStatus::Warn, ..failure(name, error) }
+}
+
+/// Are the logs written? What cannot be is told with each feature.
+fn logs(client: &Client, features: &Features) -> Vec<Check> {
+    let mut overviews = Vec::new();
+    for row in features.features.iter().take(MOST_ASKED) {
+        let route = Route::get("/api/dossier/overview").with("feature", &row.id);
+        match ask::<Overview>(client, route) {
+            Ok(overview) => overviews.push(overview),
+            // A feature may have gone since.
+            Err(error) if error.kind() == ErrorKind::Refused => {}
+            Err(error) => return vec![unanswered("logs", &error)],
+        }
+    }
+    let mut checks = delivery::logs(&overviews);
+    let others = features.features.len().saturating_sub(MOST_ASKED);
+    if others > 0 {
+        checks.push(Check::ok("logs", format!("{others} more features were not asked for")));
+    }
+    checks
 }
 
 fn version(status: &DaemonStatus) -> Check {
@@ -42,7 +89,7 @@ fn version(status: &DaemonStatus) -> Check {
         false => Check::warn(
             "daemon",
             format!("{message}; this command has version {own}"),
-            "restart the daemon, so that both have the same version",
+            "systemctl --user restart dossierd, or stop it and start it anew: dossierd run",
         ),
     }
 }
@@ -61,7 +108,7 @@ fn tcp(status: &DaemonStatus) -> Check {
         Some("none") => Check::warn(
             "http",
             format!("{address} asks for no token: every user and page on this machine can read"),
-            "remove `tcp_auth: none` from config.yaml and restart the daemon",
+            "remove `tcp_auth: none` from config.yaml, then: systemctl --user reload dossierd",
         ),
         other => Check::warn(
             "http",
@@ -76,7 +123,10 @@ fn health(features: &Features) -> Vec<Check> {
     let mut checks: Vec<Check> = health
         .warnings
         .iter()
-        .map(|warning| Check::warn("configuration", warning, "correct it, then restart the daemon"))
+        .map(|warning| {
+            let hint = "dossierd config check, then: systemctl --user reload dossierd";
+            Check::warn("configuration", warning, hint)
+        })
         .collect();
     match (&health.watch_fault, &health.watch_backend) {
         (Some(fault), _) => {
@@ -122,14 +172,27 @@ fn roots(features: &Features) -> Vec<Check> {
             "starting" | "rescanning" => {
                 Check::warn("root", message, "wait until the scan is done")
             }
-            _ => Check::warn("root", message, "changes there are seen late, by polling"),
+            _ => Check::warn(
+                "root",
+                message,
+                "changes there are seen late, by polling; keep projects on a local disk (on WSL below \
+                 the home directory, not /mnt), or raise the limit that is named",
+            ),
         }
     };
     features.roots.iter().map(check).collect()
 }
 
-/// Features that are not watched as a whole: one check for each reason.
+/// Features that are behind, and those that are not watched as a whole: of these one check
+/// for each reason.
 fn unwatched(features: &Features) -> Vec<Check> {
+    let behind = features.features.iter().filter(|row| row.watch.state == "rescanning");
+    let behind = behind.map(|row| {
+        let reason = row.watch.reason.as_deref().unwrap_or("a scan is under way");
+        let hint = "wait until it is done; if it stays so, look at the disk: dossierd status";
+        Check::warn("behind", format!("{}: {reason}", row.slug), hint)
+    });
+    let mut checks: Vec<Check> = behind.collect();
     let mut by_reason: BTreeMap<&str, (u64, Vec<&str>)> = BTreeMap::new();
     for row in features.features.iter().filter(|row| row.watch.state == "partial") {
         let reason = row.watch.reason.as_deref().unwrap_or("no reason is told");
@@ -148,22 +211,22 @@ fn unwatched(features: &Features) -> Vec<Check> {
             "nothing has to be restarted; until then changes there are seen late, by polling",
         )
     };
-    by_reason.into_iter().map(check).collect()
+    checks.extend(by_reason.into_iter().map(check));
+    checks
 }
 
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
-    use super::super::CheckStatus;
     use super::*;
     use crate::cli::fake_daemon::{FakeDaemon, json};
     use crate::cli::output::tests::captured;
 
-    fn check(status: &str, features: &str, expected: &[(&str, CheckStatus)]) {
-        let daemon = FakeDaemon::answering([json(status), json(features)]);
+    fn check(answers: Vec<Vec<u8>>, expected: &[(&str, CheckStatus)]) {
+        let daemon = FakeDaemon::giving(answers);
         let (output, _, _) = captured(false);
         let context = Context::new(output, Some(daemon.socket()));
-        let checks = super::daemon(&context);
+        let (checks, _) = super::daemon(&context);
         let found: Vec<_> = checks.iter().map(|check| (check.name, check.status)).collect();
         assert_eq!(found, expected, "{checks:?}");
     }
@@ -174,31 +237,40 @@ mod tests {
             r#"{{"version":"{}","pid":7,"http":"http://127.0.0.1:7717","tcp_auth":"token","ready":true}}"#,
             env!("CARGO_PKG_VERSION")
         );
+        let features = r#"{"roots":[{"id":"r","kind":"project","path":"/w","watch":{"state":"live"}}],
+               "features":[{"id":"a","slug":"a","watch":{"state":"live"}}],
+               "health":{"watch_backend":"inotify","watch_fault":null}}"#;
         check(
-            &status,
-            r#"{"roots":[{"id":"r","kind":"project","path":"/w","watch":{"state":"live"}}],
-               "health":{"watch_backend":"inotify","watch_fault":null}}"#,
+            vec![json(&status), json(features), json("{}"), json("{}")],
             &[
+                ("peer", CheckStatus::Ok),
                 ("daemon", CheckStatus::Ok),
                 ("first scans", CheckStatus::Ok),
                 ("http", CheckStatus::Ok),
                 ("watching", CheckStatus::Ok),
                 ("root", CheckStatus::Ok),
+                ("logs", CheckStatus::Ok),
+                ("delivery", CheckStatus::Ok),
             ],
         );
     }
 
     #[test]
     fn a_daemon_that_needs_help() {
-        check(
-            r#"{"version":"9.9.9","http":"http://127.0.0.1:1","tcp_auth":"none","ready":false}"#,
-            r#"{"roots":[{"id":"r","watch":{"state":"detached","since":"2026-11-22T14:03:07Z"}},{"id":"s","watch":{"state":"polling","reason":"nfs"}}],
+        let status =
+            r#"{"version":"9.9.9","http":"http://127.0.0.1:1","tcp_auth":"none","ready":false}"#;
+        let features = r#"{"roots":[{"id":"r","watch":{"state":"detached","since":"2026-11-22T14:03:07Z"}},{"id":"s","watch":{"state":"polling","reason":"nfs"}}],
                "features":[
                  {"id":"a","slug":"a","watch":{"state":"partial","unwatched":2,"reason":"sysctl"}},
                  {"id":"b","slug":"b","watch":{"state":"partial","unwatched":1,"reason":"sysctl"}},
-                 {"id":"c","slug":"c","watch":{"state":"live"}}],
-               "health":{"watch_fault":"no inotify","overflows":2,"warnings":["w"]}}"#,
+                 {"id":"c","slug":"c","watch":{"state":"rescanning","reason":"a slow disk"}}],
+               "health":{"watch_fault":"no inotify","overflows":2,"warnings":["w"]}}"#;
+        let overview = r#"{"feature_slug":"a","store":{"failing":"no space left"}}"#;
+        let sync = r#"{"configured":true,"sinks":[{"target":"t","state":"paused","rejected":1}]}"#;
+        check(
+            [status, features, overview, "{}", "{}", sync].map(json).to_vec(),
             &[
+                ("peer", CheckStatus::Ok),
                 ("daemon", CheckStatus::Warn),
                 ("first scans", CheckStatus::Warn),
                 ("http", CheckStatus::Warn),
@@ -207,8 +279,27 @@ mod tests {
                 ("file events", CheckStatus::Warn),
                 ("root", CheckStatus::Fail),
                 ("root", CheckStatus::Warn),
+                ("behind", CheckStatus::Warn),
                 ("watches", CheckStatus::Warn),
+                ("logs", CheckStatus::Fail),
+                ("delivery", CheckStatus::Fail),
+                ("dead letters", CheckStatus::Warn),
             ],
         );
+    }
+
+    #[test]
+    fn what_is_not_answered_is_no_pass() {
+        let ready = r#"{"version":"9.9.9","tcp_auth":"token","ready":true}"#;
+        let features = r#"{"features":[{"id":"a","slug":"a","watch":{"state":"live"}}]}"#;
+        let daemon = FakeDaemon::answering([json(ready), json(features)]);
+        let (output, _, _) = captured(false);
+        let context = Context::new(output, Some(daemon.socket()));
+        let (checks, answers) = super::daemon(&context);
+        assert!(answers.is_some());
+        for name in ["logs", "delivery"] {
+            let check = checks.iter().find(|check| check.name == name).unwrap();
+            assert_eq!(check.status, CheckStatus::Warn, "{check:?}");
+        }
     }
 }

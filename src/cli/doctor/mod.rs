@@ -1,18 +1,31 @@
 //! `dossierd doctor`: is the daemon well, and are its surroundings?
 //!
 //! Every check is one line: ok, warn or fail, and what to do. Nothing is changed. A check
-//! that cannot be made is a warning that says why, never a silent pass.
+//! that cannot be made is a warning that says why, never a silent pass; one that takes too
+//! long is given up.
 
+mod bounded;
+mod clock;
+mod configuration;
 mod daemon;
+mod delivery;
 mod inotify;
+mod leftovers;
 mod places;
+mod space;
+
+use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::json;
 
+use bounded::{PATIENCE, bounded};
+use daemon::Answers;
+
 use super::args::DoctorArgs;
 use super::render::diagnosis::diagnosis;
 use super::{CliError, Context, Verdict};
+use crate::store::Home;
 
 /// The result of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -71,18 +84,18 @@ pub(super) fn run(args: DoctorArgs, context: &mut Context) -> Result<Verdict, Cl
     let mut checks = Vec::new();
     let home = super::places::home();
     match &home {
-        Ok(found) => checks.extend(places::directories(found)),
+        Ok(home) => checks.extend(own_places(home.clone(), context.socket_path()?)),
         Err(error) => checks.push(failure("directories", error)),
     }
-    if let Ok(socket) = context.socket_path() {
-        checks.push(places::socket(&socket));
+    let (of_daemon, answers) = daemon::daemon(context);
+    checks.extend(of_daemon);
+    checks.extend(configured(answers.as_ref()));
+    if let Ok(home) = home {
+        checks.extend(around(home, context.socket_path()?, answers));
     }
-    if let Ok(found) = &home {
-        checks.push(places::token_file(&found.token_file()));
-    }
-    checks.extend(daemon::daemon(context));
-    checks.extend(inotify::limits());
-    checks.push(places::git(std::env::var_os("PATH").as_deref()));
+    checks.extend(bounded("inotify watches", PATIENCE, inotify::limits));
+    let path = std::env::var_os("PATH");
+    checks.extend(bounded("git", PATIENCE, move || vec![places::git(path.as_deref())]));
 
     if args.json {
         let document = json!({ "schema_version": 1, "checks": checks });
@@ -92,6 +105,55 @@ pub(super) fn run(args: DoctorArgs, context: &mut Context) -> Result<Verdict, Cl
     }
     let failing = checks.iter().any(|check| check.status == CheckStatus::Fail);
     Ok(if failing { Verdict::Failing } else { Verdict::Fine })
+}
+
+/// Who else could get at our files?
+fn own_places(home: Home, socket: PathBuf) -> Vec<Check> {
+    bounded("directories", PATIENCE, move || {
+        let mut checks = places::directories(&home);
+        checks.push(places::socket(&socket));
+        checks.push(places::token_file(&home.token_file()));
+        checks.extend(places::sessions_file(&home.sessions_file()));
+        checks
+    })
+}
+
+/// The configuration, and what it says of the port.
+fn configured(answers: Option<&Answers>) -> Vec<Check> {
+    let served = answers.and_then(|answers| answers.status.http.clone());
+    match configuration::source() {
+        Err(error) => vec![failure("configuration file", &error)],
+        Ok(source) => bounded("configuration file", PATIENCE, move || {
+            let mut checks = vec![configuration::file(&source)];
+            checks.extend(configuration::port(&source, served.as_deref()));
+            checks
+        }),
+    }
+}
+
+/// What the daemon needs, and what others of its kind have left.
+fn around(home: Home, socket: PathBuf, answers: Option<Answers>) -> Vec<Check> {
+    let clock_file = home.clock_file();
+    let features = answers.as_ref().map(|answers| answers.features.clone()).unwrap_or_default();
+    let own = vec![home.state_dir().to_owned(), home.runtime_dir().to_owned()];
+    let roots = features.roots.iter().filter_map(|root| Some(root.path.clone()?.0));
+    let disks: Vec<PathBuf> = own.iter().cloned().chain(roots).collect();
+    let mut checks = bounded("disk space", PATIENCE, move || space::disks(disks));
+    checks.extend(bounded("writing", PATIENCE, move || space::writable(&own)));
+    let dirs: Vec<PathBuf> =
+        features.features.iter().filter_map(|row| Some(row.dir.clone()?.0)).collect();
+    let moments: Vec<String> =
+        features.features.iter().filter_map(|row| row.last_scanned_at.clone()).collect();
+    checks.extend(bounded("clock", PATIENCE, move || {
+        let moments = moments.iter().map(String::as_str);
+        let now = std::time::SystemTime::now();
+        vec![clock::logical(&clock_file), clock::system(now, moments, &[&clock_file])]
+    }));
+    checks.extend(bounded("stale state", PATIENCE, move || match answers {
+        Some(_) => leftovers::unregistered(&home, dirs.iter().map(PathBuf::as_path)),
+        None => leftovers::without_daemon(&home, &socket),
+    }));
+    checks
 }
 
 /// An error as a failed check.

@@ -29,6 +29,12 @@ pub(super) fn token_file(path: &Path) -> Check {
     access("token file", path, Wanted { kind: Kind::File, mode: 0o600 })
 }
 
+/// The pages that are logged in; there may be none.
+pub(super) fn sessions_file(path: &Path) -> Option<Check> {
+    let wanted = Wanted { kind: Kind::File, mode: 0o600 };
+    std::fs::symlink_metadata(path).is_ok().then(|| access("sessions file", path, wanted))
+}
+
 /// git itself is not needed, but without it a checkout is hardly one.
 pub(super) fn git(path: Option<&OsStr>) -> Check {
     let found = path
