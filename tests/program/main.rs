@@ -35,6 +35,8 @@ mod large;
 mod lifecycle;
 #[cfg(target_os = "linux")]
 mod limits;
+#[cfg(all(unix, feature = "mcp"))]
+mod mcp;
 #[cfg(target_os = "linux")]
 mod mounts;
 #[cfg(unix)]

@@ -14,6 +14,8 @@ use crate::cli::wire::{Artifacts, FeatureRow, ShownArtifact};
 const DEFAULT_BYTES: usize = 6000;
 /// The most that can be asked for.
 const MOST_BYTES: usize = 12_000;
+/// The problem of a key that no artifact has.
+const UNKNOWN: &str = "artifact-unknown";
 
 /// What is asked.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -40,8 +42,8 @@ pub(super) async fn answer(daemon: &Daemon, asked: Asked) -> Result<Answer, CliE
     let target = Target { feature: asked.feature.clone(), fresh: asked.fresh };
     let feature = daemon.feature(&target).await?;
     let shown = match shown(daemon, &feature, &asked.artifact, asked.fresh).await {
-        Err(error) if error.code() == Some("artifact-unknown") => {
-            match key_of(daemon, &feature, &asked.artifact).await? {
+        Err(error) if error.code() == Some(UNKNOWN) => {
+            match key_of(daemon, &feature, &asked.artifact, asked.fresh).await? {
                 Some(key) => shown(daemon, &feature, &key, false).await?,
                 None => return Err(error),
             }
@@ -61,6 +63,11 @@ async fn shown(
     key: &str,
     fresh: bool,
 ) -> Result<ShownArtifact, CliError> {
+    if !said::is_key(key) {
+        let slug = said::name(&feature.slug);
+        let message = format!("{slug} has no artifact {}", said::name(key));
+        return Err(CliError::new(ErrorKind::Refused, message).with_code(UNKNOWN));
+    }
     let route = crate::cli::route::Route::get("/api/dossier/artifacts")
         .segment(key)
         .with("feature", &feature.id)
@@ -74,6 +81,7 @@ async fn key_of(
     daemon: &Daemon,
     feature: &FeatureRow,
     path: &str,
+    fresh: bool,
 ) -> Result<Option<String>, CliError> {
     let inside = |path: &str| {
         let dir = &feature.dir.as_ref()?.0;
@@ -85,7 +93,7 @@ async fn key_of(
         if wanted.is_empty() {
             continue;
         }
-        let route = daemon.about("/api/dossier/artifacts", feature, false).with("q", &wanted);
+        let route = daemon.about("/api/dossier/artifacts", feature, fresh).with("q", &wanted);
         let found: Artifacts = daemon.get(&route).await?;
         let found = found.artifacts.into_iter().find(|row| row.relative_path == wanted);
         if let Some(row) = found {

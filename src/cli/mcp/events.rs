@@ -1,11 +1,13 @@
 //! `events`: what happened to a feature, as its log has it.
+//!
+//! An event is told once it is durable, a moment after the other tools know of the change.
 
 use rmcp::schemars::{self, JsonSchema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::answer::{Answer, Rows};
-use super::daemon::{Daemon, Target, yes};
+use super::daemon::{Daemon, Target};
 use super::said;
 use crate::cli::CliError;
 use crate::cli::args::EventKind;
@@ -34,9 +36,6 @@ pub(super) struct Asked {
     /// At most so many; 20 when left out
     #[serde(default)]
     limit: Option<std::num::NonZeroU8>,
-    /// true: the answer has every change made before this call; false: what is known now
-    #[serde(default = "yes")]
-    fresh: bool,
 }
 
 /// A kind of event.
@@ -82,11 +81,11 @@ struct Row {
 }
 
 pub(super) async fn answer(daemon: &Daemon, asked: Asked) -> Result<Answer, CliError> {
-    let target = Target { feature: asked.feature.clone(), fresh: asked.fresh };
+    let target = Target { feature: asked.feature.clone(), fresh: true };
     let feature = daemon.feature(&target).await?;
     let limit = asked.limit.map_or(DEFAULT_EVENTS, std::num::NonZeroU8::get);
     let route = daemon
-        .about("/api/dossier/events", &feature, asked.fresh)
+        .about("/api/dossier/events", &feature, true)
         .maybe("type", asked.kind.map(Kind::wire_name))
         .with("limit", &limit.to_string());
     let route = match &asked.since {

@@ -47,8 +47,13 @@ pub(super) fn sentence(text: &str) -> String {
 
 /// A key, whole, since it has to be given back: its alphabet needs no quotes.
 pub(super) fn key(text: &str) -> String {
-    let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if text.chars().all(is_key) { text.to_owned() } else { name(text) }
+    if is_key(text) { text.to_owned() } else { name(text) }
+}
+
+/// Can this be the key of an artifact?
+pub(super) fn is_key(text: &str) -> bool {
+    let is_of_keys = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    !text.is_empty() && text.chars().all(is_of_keys)
 }
 
 /// The same as a value of a structured answer: visible and bounded, its quotes are JSON's.

@@ -114,7 +114,7 @@ impl Server {
     }
 
     #[tool(
-        description = "What happened to a feature: the newest events, or all after an event you have seen.",
+        description = "What happened to a feature: the newest events, or all after an event you have seen. The log is a moment behind the other tools.",
         output_schema = schema_for_output::<events::Document>(),
         annotations(title = "Events", read_only_hint = true, destructive_hint = false, idempotent_hint = true, open_world_hint = false)
     )]
