@@ -55,3 +55,5 @@ mod terminal;
 mod top;
 #[cfg(unix)]
 mod trust;
+#[cfg(unix)]
+mod upgrade;
