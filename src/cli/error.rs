@@ -3,7 +3,8 @@
 //! An error has a kind, a message (what, where, what to do), the chain of its sources, and
 //! hints. [`exit_code`] is the only place that maps either to a number. Errors are always
 //! text on stderr, also with `--json`: stdout then stays empty, so that what is on stdout
-//! is a result, whole, or nothing.
+//! is a result, whole, or nothing. The two reports of `check` that only CI systems read say
+//! the error too.
 
 use std::error::Error;
 use std::fmt;

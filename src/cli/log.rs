@@ -60,6 +60,18 @@ fn filter(directives: &str) -> Result<EnvFilter, CliError> {
     })
 }
 
+/// Sends warnings and errors to stderr, for a command whose stdout belongs to another program.
+#[cfg(feature = "mcp")]
+pub(super) fn start_quietly() {
+    // A second subscriber in one process is refused; then the first one goes on.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new("warn"))
+        .log_internal_errors(false)
+        .with_ansi(false)
+        .with_writer(Lines(io::stderr))
+        .try_init();
+}
+
 /// Where lines go; what is written at once is one event, and becomes one line.
 struct Lines<M>(M);
 

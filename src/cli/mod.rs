@@ -33,6 +33,7 @@ mod follow;
 mod list;
 mod log;
 mod man;
+mod mcp;
 mod new_file;
 mod open;
 mod reindex;
@@ -129,6 +130,7 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Verdict, CliError
         Command::Doctor(args) => doctor::run(args, context),
         Command::Completions(args) => completions::run(args, context),
         Command::Man(args) => man::run(args, context),
+        Command::Mcp(args) => mcp::run(args, context),
     }
 }
 

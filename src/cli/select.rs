@@ -52,13 +52,18 @@ pub fn feature_id(
     client: &Client,
     output: &mut Output,
 ) -> Result<String, CliError> {
-    let known = features(client, output)?.features;
+    one_of(typed, &features(client, output)?.features)
+}
+
+/// The id of the one feature among these that was named, or that the current directory lies
+/// in, or that is the only one. A name that none of them has is returned as it is.
+pub fn one_of(typed: Option<&Path>, known: &[FeatureRow]) -> Result<String, CliError> {
     let name = match typed {
-        Some(typed) => Some(named(typed, &known)?),
-        None => here(&known),
+        Some(typed) => Some(named(typed, known)?),
+        None => here(known),
     };
     let Some(name) = name else {
-        return match known.as_slice() {
+        return match known {
             [only] => Ok(only.id.clone()),
             [] => Err(CliError::new(ErrorKind::Input, "no feature is registered")
                 .hint("register one with `dossierd add PATH`")),

@@ -139,6 +139,7 @@ impl Written {
         if let Some((checkpoint, opening)) = checkpoint
             && let Some(last) = log.last_line()?
             && let Ok(last) = serde_json::from_slice::<RawEvent>(&last)
+            && !last.is_newer()
             && *checkpoint.last() == end_of(&last)
             && let Some(ledger) = resume(checkpoint)
         {

@@ -78,7 +78,6 @@ pub struct Labelled<'a> {
 
 /// A file's label and text, kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct LabelledText {
     /// As in [`Labelled`].
     pub label: String,
@@ -88,7 +87,6 @@ pub struct LabelledText {
 
 /// The files of an override; where one is `None`, the built-in file is meant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct OverrideTexts {
     /// `mission.yaml`.
     pub mission: Option<LabelledText>,

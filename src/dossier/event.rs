@@ -367,3 +367,13 @@ pub struct RawEvent {
     /// Version of the envelope.
     pub schema_version: String,
 }
+
+impl RawEvent {
+    /// Is the envelope of a later version, so that its members may mean something else?
+    /// Versions are semantic: what the first number shares is understood.
+    pub fn is_newer(&self) -> bool {
+        let major = |version: &str| version.split('.').next().and_then(|text| text.parse().ok());
+        let known: Option<u64> = major(ENVELOPE_SCHEMA_VERSION);
+        major(&self.schema_version) > known
+    }
+}

@@ -77,6 +77,17 @@ pub enum StoreError {
         /// The newest version that is understood.
         known: u64,
     },
+    /// A later version of dossierd wrote events into the log.
+    #[error(
+        "the event log in {} has events of schema_version {found:?}, later than this dossierd knows; use the newer dossierd, or move the log away",
+        path.display()
+    )]
+    NewerEvents {
+        /// The directory of the log.
+        path: PathBuf,
+        /// The version of the envelope.
+        found: String,
+    },
     /// The name is none that a file in a dossier directory can have.
     #[error(
         "{name:?} is not the name of a dossier file (letters, digits, `.`, `_`, `-`, no leading dot)"

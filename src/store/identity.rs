@@ -29,7 +29,6 @@ pub struct ProjectIdentity {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct File {
     schema_version: u64,
     /// Whose identity it is: the file's name is only a digest of it.

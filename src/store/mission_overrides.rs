@@ -36,10 +36,7 @@ struct Written<'a> {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Read {
-    #[allow(dead_code, reason = "it is looked at before the rest is")]
-    schema_version: u64,
     /// Whose overrides they are: the file's name is only a digest of it.
     project_path: LosslessPath,
     overrides: BTreeMap<String, OverrideTexts>,

@@ -1,12 +1,14 @@
 //! The registered roots: what the user asked the daemon to keep.
 //!
 //! The file is the user's word, so a broken one is never overwritten: loading and saving
-//! both say where it is broken, and only [`RegistryFile::set_aside`] moves it away.
+//! both say where it is broken, and only [`RegistryFile::set_aside`] moves it away. Members
+//! that this version does not know, of the file or of a root, are kept when it is written.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::atomic;
 use super::document;
@@ -31,7 +33,6 @@ pub enum RootKind {
 
 /// One registered root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct RegisteredRoot {
     /// Opaque, unique in the registry.
     pub id: String,
@@ -57,10 +58,7 @@ pub struct Registry {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct ReadFile {
-    #[serde(rename = "schema_version")]
-    _schema_version: u64,
     roots: Vec<RegisteredRoot>,
 }
 
@@ -68,6 +66,31 @@ struct ReadFile {
 struct WriteFile<'a> {
     schema_version: u64,
     roots: &'a [RegisteredRoot],
+}
+
+/// Members of a root that may be left out. Others that are not in the new document are of a
+/// later version.
+const OPTIONAL: [&str; 2] = ["mission_type", "steps"];
+
+/// Takes over what a later version has added to the file or to a root that stays.
+fn keep_unknown(new: &mut Value, old: &Value) {
+    add_missing(new, old);
+    let roots = new["roots"].as_array_mut().into_iter().flatten();
+    for root in roots {
+        let mut known = old["roots"].as_array().into_iter().flatten();
+        if let Some(old) = known.find(|old| old["id"] == root["id"]) {
+            add_missing(root, old);
+        }
+    }
+}
+
+fn add_missing(new: &mut Value, old: &Value) {
+    let (Some(new), Some(old)) = (new.as_object_mut(), old.as_object()) else { return };
+    for (name, value) in old {
+        if !OPTIONAL.contains(&name.as_str()) && !new.contains_key(name) {
+            new.insert(name.clone(), value.clone());
+        }
+    }
 }
 
 /// The registry's file.
@@ -103,7 +126,16 @@ impl RegistryFile {
         self.check(&registry.roots)?;
         self.load()?;
         let file = WriteFile { schema_version: VERSION, roots: &registry.roots };
+        let mut file = serde_json::to_value(file)
+            .map_err(|source| StoreError::io("write", &self.path, source.into()))?;
+        keep_unknown(&mut file, &self.as_it_is()?);
         atomic::replace(&self.path, &document::render(&file, &self.path)?, 0o600)
+    }
+
+    /// The document that [`Self::load`] has understood; null if there is none.
+    fn as_it_is(&self) -> Result<Value, StoreError> {
+        let bytes = document::read(&self.path, LIMIT)?;
+        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
     }
 
     /// Moves the file, broken or not, to `registry.json.broken-N` beside it, and says
@@ -206,7 +238,6 @@ mod tests {
         for (text, expected) in [
             ("{\n  \"schema_version\": 1,\n  \"roots\": [\n    oops\n", "line 4"),
             ("", "line 1"),
-            ("{\"schema_version\":1,\"roots\":[],\"extra\":1}", "line 1"),
             ("{\"schema_version\":9}", "schema_version 9"),
         ] {
             fs::write(file.path(), text).unwrap();
@@ -241,5 +272,31 @@ mod tests {
             assert!(file.load().unwrap_err().to_string().contains(expected));
             fs::remove_file(file.path()).unwrap();
         }
+    }
+
+    #[test]
+    fn what_a_later_version_added_stays_with_what_it_was_added_to() {
+        let (_tmp, file) = file();
+        let mut all = Registry { roots: vec![root("a", "/a"), root("b", "/b")] };
+        all.roots[1].steps.insert("f".to_owned(), "plan".to_owned());
+        file.save(&all).unwrap();
+        let mut later: Value = serde_json::from_slice(&fs::read(file.path()).unwrap()).unwrap();
+        later["of_all"] = "kept".into();
+        for number in 0..2 {
+            later["roots"][number]["of_root"] = number.into();
+        }
+        fs::write(file.path(), later.to_string()).unwrap();
+        assert_eq!(file.load().unwrap(), all);
+
+        all.roots.remove(0);
+        all.roots[0].steps.clear();
+        all.roots.push(root("c", "/c"));
+        file.save(&all).unwrap();
+        let now: Value = serde_json::from_slice(&fs::read(file.path()).unwrap()).unwrap();
+        assert_eq!(now["of_all"], "kept");
+        assert_eq!(now["roots"][0]["of_root"], 1);
+        assert_eq!(now["roots"][0].get("steps"), None, "what was taken away does not come back");
+        assert_eq!(now["roots"][1].get("of_root"), None);
+        assert_eq!(file.load().unwrap(), all);
     }
 }

@@ -60,7 +60,7 @@ impl Baselines {
         let name = |b: &Baseline| context_name(&b.baseline_key, b.checkout_branch.as_deref());
         match self.read_current(place) {
             Ok(Some(former)) if name(&former) != name(baseline) => {
-                place.replace_baseline(&name(&former), &former.to_bytes())?;
+                keep(place, &name(&former), &former)?;
             }
             Ok(_) => {}
             Err(_) => {
@@ -84,7 +84,7 @@ impl Baselines {
         match self.read_current(place) {
             Ok(Some(current)) if current.acceptance(key, branch) != Acceptance::Accepted => {
                 let name = context_name(&current.baseline_key, current.checkout_branch.as_deref());
-                place.replace_baseline(&name, &current.to_bytes())?;
+                keep(place, &name, &current)?;
                 cleared |= place.remove(CURRENT)?;
             }
             Ok(Some(_)) => cleared |= place.remove(CURRENT)?,
@@ -121,6 +121,13 @@ impl Baselines {
         self.parsed = Some((digest, Arc::clone(&baseline)));
         Ok(Some(baseline))
     }
+}
+
+/// Keeps the current file under this name as it is, with whatever other tools or later versions
+/// have put into it.
+fn keep(place: &DossierDir, name: &Digest, current: &Baseline) -> Result<(), StoreError> {
+    let bytes = place.read(CURRENT, SIZE_LIMIT)?;
+    place.replace_baseline(name, &bytes.unwrap_or_else(|| current.to_bytes()))
 }
 
 /// The name under which a baseline of this context is kept.

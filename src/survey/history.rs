@@ -23,11 +23,13 @@ pub struct History {
 impl History {
     /// Reads a log. Each segment is complete by itself, so the state begins anew with each;
     /// only what was ever there is remembered as long as the stream is the same.
-    /// Lines that are no events of ours are passed over: they say nothing.
+    /// Lines that are no events of ours are passed over: they say nothing. Events of a later
+    /// version may say anything, so they are an error.
     pub fn read(lines: LogReader) -> Result<Self, StoreError> {
         let mut history = Self::default();
         let mut segment = None;
         let mut before = LogState::default();
+        let dir = lines.dir();
         for line in lines {
             let line = line?;
             if segment.replace(line.at.segment) != Some(line.at.segment) {
@@ -36,6 +38,9 @@ impl History {
             }
             let LineBody::Whole(bytes) = line.body else { continue };
             let Ok(event) = serde_json::from_slice::<RawEvent>(&bytes) else { continue };
+            if event.is_newer() {
+                return Err(StoreError::NewerEvents { path: dir, found: event.schema_version });
+            }
             history.last_clock = history.last_clock.max(event.lamport_clock);
             if let Ok(payload) = Payload::parse(event.event_type, event.payload) {
                 let former = before.namespace.take();

@@ -158,7 +158,13 @@ impl DeadLetters {
                     letter.rejected_at = now;
                     letter.attempts = letter.attempts.saturating_add(1);
                 }
-                None => {}
+                None => {
+                    // As it is, with whatever a later version has put into it.
+                    lines.extend_from_slice(line);
+                    lines.push(b'\n');
+                    logs.insert(letter.event_id, letter.log);
+                    return true;
+                }
             }
             write(&letter, &mut lines);
             logs.insert(letter.event_id, letter.log);

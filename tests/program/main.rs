@@ -39,6 +39,8 @@ mod large;
 mod lifecycle;
 #[cfg(target_os = "linux")]
 mod limits;
+#[cfg(all(unix, feature = "mcp"))]
+mod mcp;
 #[cfg(target_os = "linux")]
 mod mounts;
 #[cfg(unix)]
@@ -63,3 +65,5 @@ mod terminal;
 mod top;
 #[cfg(unix)]
 mod trust;
+#[cfg(unix)]
+mod upgrade;

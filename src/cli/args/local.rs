@@ -1,4 +1,4 @@
-//! Arguments of the commands that need neither a daemon nor a project.
+//! Arguments of the commands that need neither a daemon nor a project to start.
 
 use std::path::PathBuf;
 
@@ -29,3 +29,14 @@ pub struct ManArgs {
     #[arg(value_name = "DIR")]
     pub dir: Option<PathBuf>,
 }
+
+/// `mcp`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  {\"mcpServers\": {\"dossierd\": {\"command\": \"dossierd\", \"args\": [\"mcp\"]}}}
+
+A coding agent starts it, and asks it over stdin and stdout. All tools only read: overview,
+missing, drift, artifacts, artifact_text, events. It asks the running daemon at each call; where
+none runs, the answer says how to start one. It ends when its stdin closes.")]
+pub struct McpArgs {}

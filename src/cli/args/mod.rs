@@ -27,7 +27,7 @@ pub use feature::{
     StepArgs, StepCommand, StepSetArgs, StepShowArgs, TailArgs,
 };
 pub use fleet::FleetArgs;
-pub use local::{CompletionsArgs, ManArgs};
+pub use local::{CompletionsArgs, ManArgs, McpArgs};
 pub use registry::{
     AddArgs, DeadLettersArgs, DoctorArgs, ListArgs, OpenArgs, RemoveArgs, RetryArgs, SyncArg,
     SyncArgs, SyncCommand, TokenArgs, TopArgs,
@@ -149,6 +149,8 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Print the manual page, or write all of them into a directory
     Man(ManArgs),
+    /// Serve what is known to a coding agent, over the Model Context Protocol on stdio
+    Mcp(McpArgs),
 }
 
 #[cfg(test)]

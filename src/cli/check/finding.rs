@@ -1,8 +1,11 @@
 //! What a check finds in one feature.
 
 use crate::cli::args::FailOn;
-use crate::dossier::completeness::CompletenessStatus;
+use crate::dossier::RelPath;
+use crate::dossier::completeness::{CompletenessStatus, Missing};
 use crate::dossier::drift::{ParityStatus, Severity};
+use crate::dossier::manifest::Requirement as When;
+use crate::dossier::path::shown;
 use crate::survey::{FeatureSurvey, Judged};
 
 /// One feature, checked.
@@ -19,6 +22,27 @@ pub(super) struct Checked {
     pub required_present: usize,
     pub present: usize,
     pub findings: Vec<Finding>,
+    /// What is required up to the current step.
+    #[serde(skip)]
+    pub requirements: Vec<Requirement>,
+}
+
+/// One manifest entry that the feature has to meet by now.
+#[derive(Debug)]
+pub(super) struct Requirement {
+    pub artifact_key: String,
+    /// `required_always` or the step.
+    pub step: String,
+    /// Why it is not met.
+    pub missing: Option<Unmet>,
+}
+
+/// A requirement that is not met.
+#[derive(Debug)]
+pub(super) struct Unmet {
+    pub fails: bool,
+    pub reason_code: &'static str,
+    pub message: String,
 }
 
 /// One thing that is not as it should be.
@@ -31,6 +55,10 @@ pub(super) struct Finding {
     pub fails: bool,
     /// Path relative to the project root, where there is one.
     pub path: Option<String>,
+    /// What is there to be pointed at, relative to the root of the repository: the file, or
+    /// where there is none, the feature's meta.json or its directory.
+    #[serde(skip)]
+    pub place: String,
     pub artifact_key: Option<String>,
     pub reason_code: Option<&'static str>,
     pub message: String,
@@ -39,9 +67,10 @@ pub(super) struct Finding {
 /// Checks one feature.
 pub(super) fn check(feature: &FeatureSurvey, judged: &Judged, fail_on: &[FailOn]) -> Checked {
     let dossier = &judged.dossier;
-    let mut findings = completeness(feature, judged, fail_on.contains(&FailOn::Missing));
-    findings.extend(drift(feature, judged, fail_on.contains(&FailOn::Drift)));
-    findings.extend(anomalies(feature, judged));
+    let places = Places::of(feature, judged);
+    let mut findings = completeness(feature, judged, &places, fail_on.contains(&FailOn::Missing));
+    findings.extend(drift(feature, judged, &places, fail_on.contains(&FailOn::Drift)));
+    findings.extend(anomalies(feature, judged, &places));
     Checked {
         feature_slug: dossier.feature_slug.clone(),
         completeness_status: dossier.completeness_status,
@@ -54,6 +83,77 @@ pub(super) fn check(feature: &FeatureSurvey, judged: &Judged, fail_on: &[FailOn]
         required_present: dossier.counts.required_present,
         present: dossier.present_count(),
         findings,
+        requirements: requirements(judged, fail_on.contains(&FailOn::Missing)),
+    }
+}
+
+/// What the manifest requires up to the current step, in its order.
+fn requirements(judged: &Judged, fails: bool) -> Vec<Requirement> {
+    let dossier = &judged.dossier;
+    let Some(definition) = &dossier.definition else { return Vec::new() };
+    let steps = definition.mission.steps();
+    let current =
+        dossier.current_step.as_ref().and_then(|step| definition.mission.step_index(step));
+    let step_of = |when: &When| match when {
+        When::Always => Some("required_always".to_owned()),
+        When::Step(step) => current.filter(|now| step <= now).map(|_| steps[*step].clone()),
+        When::Optional => None,
+    };
+    let entries = definition.manifest.entries().iter();
+    let required = entries.filter_map(|entry| {
+        let missing = dossier.missing.iter().find(|m| m.artifact_key == entry.artifact_key);
+        Some(Requirement {
+            artifact_key: entry.artifact_key.clone(),
+            step: step_of(&entry.when)?,
+            missing: missing.map(|missing| Unmet {
+                fails: fails && missing.blocking,
+                reason_code: missing.reason_code.as_str(),
+                message: describe(missing),
+            }),
+        })
+    });
+    required.collect()
+}
+
+/// Where annotations go.
+struct Places {
+    /// From the root of the repository to the feature.
+    feature: String,
+    has_meta: bool,
+}
+
+impl Places {
+    fn of(feature: &FeatureSurvey, judged: &Judged) -> Self {
+        // Annotations are read from the root of the checkout, which a project may lie below.
+        let below = feature.context.as_ref().and_then(|context| {
+            let root = context.root.ancestors().find(|dir| dir.join(".git").exists())?;
+            let below = context.root.strip_prefix(root).ok()?;
+            Some(shown(below.as_os_str().as_encoded_bytes()).into_owned())
+        });
+        let parts = [below.unwrap_or_default(), feature.prefix.clone()];
+        let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        let mut places = Self { feature: parts.join("/"), has_meta: false };
+        places.has_meta = places.has(judged, "meta.json");
+        places
+    }
+
+    fn has(&self, judged: &Judged, path: &str) -> bool {
+        RelPath::new(path.as_bytes()).is_ok_and(|path| judged.dossier.rows.get(&path).is_some())
+    }
+
+    /// The file itself if there is one, else what stands for the feature.
+    fn at(&self, judged: &Judged, path: Option<&str>) -> String {
+        let inside = match path.filter(|path| self.has(judged, path)) {
+            Some(path) => path,
+            None if self.has_meta => "meta.json",
+            None => "",
+        };
+        match (self.feature.as_str(), inside) {
+            ("", "") => ".".to_owned(),
+            ("", inside) => inside.to_owned(),
+            (feature, "") => feature.to_owned(),
+            (feature, inside) => format!("{feature}/{inside}"),
+        }
     }
 }
 
@@ -62,7 +162,24 @@ fn project_path(feature: &FeatureSurvey, path: &str) -> String {
     if feature.prefix.is_empty() { path.to_owned() } else { format!("{}/{path}", feature.prefix) }
 }
 
-fn completeness(feature: &FeatureSurvey, judged: &Judged, fails: bool) -> Vec<Finding> {
+/// A missing artifact in words.
+fn describe(missing: &Missing) -> String {
+    format!(
+        "{} ({}) is missing at step {}: {}; {}",
+        missing.shown_path(),
+        missing.artifact_key,
+        missing.manifest_step,
+        missing.reason_code.as_str().replace('_', " "),
+        missing.remediation_hint
+    )
+}
+
+fn completeness(
+    feature: &FeatureSurvey,
+    judged: &Judged,
+    places: &Places,
+    fails: bool,
+) -> Vec<Finding> {
     let dossier = &judged.dossier;
     let missing = dossier.missing.iter().filter(|m| m.blocking).map(|m| Finding {
         kind: "missing",
@@ -71,14 +188,8 @@ fn completeness(feature: &FeatureSurvey, judged: &Judged, fails: bool) -> Vec<Fi
         path: Some(project_path(feature, m.shown_path())),
         artifact_key: Some(m.artifact_key.clone()),
         reason_code: Some(m.reason_code.as_str()),
-        message: format!(
-            "{} ({}) is missing at step {}: {}; {}",
-            m.shown_path(),
-            m.artifact_key,
-            m.manifest_step,
-            m.reason_code.as_str().replace('_', " "),
-            m.remediation_hint
-        ),
+        place: places.at(judged, m.relative_path.as_deref()),
+        message: describe(m),
     });
     let mut findings: Vec<Finding> = missing.collect();
     if dossier.completeness_status == CompletenessStatus::Unknown {
@@ -87,6 +198,7 @@ fn completeness(feature: &FeatureSurvey, judged: &Judged, fails: bool) -> Vec<Fi
             severity: Severity::Error,
             fails,
             path: None,
+            place: places.at(judged, None),
             artifact_key: None,
             reason_code: None,
             message: format!(
@@ -99,18 +211,19 @@ fn completeness(feature: &FeatureSurvey, judged: &Judged, fails: bool) -> Vec<Fi
     findings
 }
 
-fn drift(feature: &FeatureSurvey, judged: &Judged, fails: bool) -> Vec<Finding> {
+fn drift(feature: &FeatureSurvey, judged: &Judged, places: &Places, fails: bool) -> Vec<Finding> {
     let drift = &judged.drift;
     let differs = matches!(
         drift.parity_status,
         ParityStatus::Drifted | ParityStatus::Moved | ParityStatus::Error
     );
     let severity = drift.severity.unwrap_or(Severity::Info);
-    let finding = |path: Option<String>, message: String| Finding {
+    let finding = |path: Option<&str>, message: String| Finding {
         kind: "drift",
         severity,
         fails: fails && differs,
-        path,
+        path: path.map(|path| project_path(feature, path)),
+        place: places.at(judged, path),
         artifact_key: None,
         reason_code: None,
         message,
@@ -122,12 +235,12 @@ fn drift(feature: &FeatureSurvey, judged: &Judged, fails: bool) -> Vec<Finding> 
     {
         for path in paths {
             let message = format!("{path} was {word} since the baseline");
-            findings.push(finding(Some(project_path(feature, path)), message));
+            findings.push(finding(Some(path), message));
         }
     }
     for moved in &names.moved {
         let message = format!("{} was moved to {} since the baseline", moved.from, moved.to);
-        findings.push(finding(Some(project_path(feature, &moved.to)), message));
+        findings.push(finding(Some(&moved.to), message));
     }
     if findings.is_empty() && (differs || drift.parity_status == ParityStatus::BaselineRejected) {
         let status = drift.parity_status.as_str().replace('_', " ");
@@ -138,7 +251,7 @@ fn drift(feature: &FeatureSurvey, judged: &Judged, fails: bool) -> Vec<Finding> 
 }
 
 /// Anomalies that are not missing artifacts: shown, never failing by themselves.
-fn anomalies(feature: &FeatureSurvey, judged: &Judged) -> Vec<Finding> {
+fn anomalies(feature: &FeatureSurvey, judged: &Judged, places: &Places) -> Vec<Finding> {
     let others = judged.dossier.anomalies.iter().filter(|a| a.code != "missing-required");
     others
         .map(|anomaly| Finding {
@@ -146,6 +259,7 @@ fn anomalies(feature: &FeatureSurvey, judged: &Judged) -> Vec<Finding> {
             severity: anomaly.severity,
             fails: false,
             path: anomaly.relative_path.as_ref().map(|path| project_path(feature, path)),
+            place: places.at(judged, anomaly.relative_path.as_deref()),
             artifact_key: anomaly.artifact_key.clone(),
             reason_code: anomaly.reason_code.map(|reason| reason.as_str()),
             message: anomaly.message.clone(),

@@ -147,8 +147,22 @@ pub struct IgnoredEntry {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct ShownArtifact {
+    /// Unique in the feature.
+    pub artifact_key: String,
+    /// What it is for.
+    pub artifact_class: String,
     /// Where it lies.
     pub relative_path: String,
+    /// Work package.
+    pub wp_id: Option<String>,
+    /// The step that asks for it.
+    pub step_id: Option<String>,
+    /// `required` or `optional`.
+    pub required_status: String,
+    /// Which rule decided its class.
+    pub classified_by: String,
+    /// Of its bytes, when it was indexed.
+    pub content_hash_sha256: Option<String>,
     /// The text; null when it is too large.
     pub content: Option<String>,
     /// Is there more than that?

@@ -4,6 +4,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::path::PathBuf;
 
 use super::segment::{self, ACTIVE, Segment, rotated_name};
 use super::{MAX_LINE, Position};
@@ -68,6 +69,11 @@ impl LogReader {
             return Ok(reader);
         }
         Err(StoreError::NoSuchPosition { path: reader.dir.path(), position })
+    }
+
+    /// The directory of the log.
+    pub fn dir(&self) -> PathBuf {
+        self.dir.path()
     }
 
     fn is_line_start(&self, position: Position) -> Result<bool, StoreError> {
