@@ -38,6 +38,7 @@ mod reindex;
 mod remove;
 mod run;
 mod scan;
+mod service;
 mod show;
 mod status;
 mod step;
@@ -111,6 +112,7 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Verdict, CliError
         Command::Fleet(args) => fleet::run(args, context),
         Command::Open(args) => open::run(args, context),
         Command::Token(args) => token::run(args, context),
+        Command::Service(args) => service::run(args, context),
         Command::Doctor(args) => doctor::run(args, context),
         Command::Completions(args) => completions::run(args, context),
         Command::Man(args) => man::run(args, context),

@@ -45,6 +45,14 @@ mod refused_starts;
 mod running;
 #[cfg(target_os = "linux")]
 mod secrets;
+#[cfg(unix)]
+mod service;
+#[cfg(unix)]
+mod service_agent;
+#[cfg(unix)]
+mod service_manager;
+#[cfg(unix)]
+mod service_uninstall;
 #[cfg(target_os = "linux")]
 mod stopped;
 #[cfg(target_os = "linux")]

@@ -9,6 +9,7 @@ mod feature;
 mod fleet;
 mod local;
 mod registry;
+mod service;
 
 use std::path::PathBuf;
 
@@ -29,6 +30,10 @@ pub use local::{CompletionsArgs, ManArgs};
 pub use registry::{
     AddArgs, DeadLettersArgs, DoctorArgs, ListArgs, OpenArgs, RemoveArgs, RetryArgs, SyncArg,
     SyncArgs, SyncCommand, TokenArgs, TopArgs,
+};
+pub use service::{
+    InstallArgs, Manager, ManagerArg, PrintArgs, ServiceArgs, ServiceCommand, ServiceStatusArgs,
+    UninstallArgs, VariantArgs,
 };
 
 const EXAMPLES: &str = "\
@@ -137,6 +142,8 @@ pub enum Command {
     Open(OpenArgs),
     /// Print the current token of the HTTP API
     Token(TokenArgs),
+    /// Run the daemon as a service of this user: systemd or launchd
+    Service(ServiceArgs),
     /// Check the daemon and its surroundings, and say what to do
     Doctor(DoctorArgs),
     /// Print a completion script for a shell

@@ -6,6 +6,7 @@
 mod daemon;
 mod inotify;
 mod places;
+mod service;
 
 use serde::Serialize;
 use serde_json::json;
@@ -82,6 +83,7 @@ pub(super) fn run(args: DoctorArgs, context: &mut Context) -> Result<Verdict, Cl
     }
     checks.extend(daemon::daemon(context));
     checks.extend(inotify::limits());
+    checks.extend(service::service());
     checks.push(places::git(std::env::var_os("PATH").as_deref()));
 
     if args.json {
