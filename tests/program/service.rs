@@ -61,21 +61,27 @@ fn a_dry_run_does_nothing() {
 #[test]
 fn a_binary_of_any_name_is_quoted_or_refused() {
     let user = User::new();
-    let dir = user.path().join("a b%c\"d'e\\f$g");
+    let dir = user.path().join("a b%c$d;#e");
     user.named(&dir);
     let mut command = user.command(&["service", "install"]);
     command.env("PATH", user.path_with(&dir));
     user.run(command).fine();
     let root = user.path();
-    let line = format!("ExecStart=\"{}/a b%%c\\\"d'e\\\\f$g/dossierd\" run\n", root.display());
+    let line = format!("ExecStart=\"{}/a b%%c$d;#e/dossierd\" run\n", root.display());
     assert!(user.unit(SERVICE).contains(&line), "no {line} in {}", user.unit(SERVICE));
 
-    let dir = user.path().join("a\nb");
-    user.named(&dir);
-    let mut command = user.command(&["service", "install"]);
-    command.env("PATH", user.path_with(&dir));
-    let refused = user.run(command);
-    refused.fails(2, &["a\\u{a}b", "control character", "hint: "]);
+    for (name, words) in [
+        ("a\nb", ["a\\u{a}b", "control character", "hint: "]),
+        ("a\"b", ["a\"b", "quote or backslash", "hint: "]),
+    ] {
+        let dir = user.path().join(name);
+        user.named(&dir);
+        let mut command = user.command(&["service", "install", "--force"]);
+        command.env("PATH", user.path_with(&dir));
+        user.asked();
+        user.run(command).fails(2, &words);
+        assert_eq!(user.asked(), Vec::<String>::new());
+    }
 }
 
 #[test]

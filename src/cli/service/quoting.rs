@@ -46,16 +46,25 @@ pub(super) fn word(text: &str) -> String {
     quoted
 }
 
+/// The program of `ExecStart=`. systemd takes no quote or backslash in its name, however written.
+pub(super) fn program(what: &str, path: &Path) -> Result<String, CliError> {
+    unquoted(what, path, "systemd starts no program of such a name; move or rename it").map(word)
+}
+
 /// One path of `ReadWritePaths=`, where quotes count but escapes do not.
 pub(super) fn listed_path(what: &str, path: &Path) -> Result<String, CliError> {
+    let hint = "ReadWritePaths= cannot say that; rename it, or leave --hardened out";
+    let text = specifiers(unquoted(what, path, hint)?);
+    Ok(if text.contains(' ') { format!("\"{text}\"") } else { text })
+}
+
+fn unquoted<'a>(what: &str, path: &'a Path, hint: &str) -> Result<&'a str, CliError> {
     let text = sayable(what, path)?;
     if text.contains(['"', '\'', '\\']) {
         let message = format!("{what}, {text}, has a quote or backslash");
-        return Err(CliError::new(ErrorKind::Input, message)
-            .hint("ReadWritePaths= cannot say that; rename it, or leave --hardened out"));
+        return Err(CliError::new(ErrorKind::Input, message).hint(hint));
     }
-    let text = specifiers(text);
-    Ok(if text.contains(' ') { format!("\"{text}\"") } else { text })
+    Ok(text)
 }
 
 /// A whole value that is not split into words, such as that of `ListenStream=`.
@@ -123,6 +132,7 @@ mod tests {
         assert_eq!(listed_path("x", Path::new("/a b/50%")).unwrap(), "\"/a b/50%%\"");
         for path in ["/a\"b", "/a'b", "/a\\b"] {
             assert!(listed_path("x", Path::new(path)).is_err(), "{path}");
+            assert!(program("x", Path::new(path)).is_err(), "{path}");
         }
         assert_eq!(xml("/a&b<c>"), "/a&amp;b&lt;c&gt;");
     }

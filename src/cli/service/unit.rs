@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::quoting::{listed_path, sayable, specifiers, word};
+use super::quoting::{listed_path, program, sayable, specifiers, word};
 use super::service_file::{ServiceFile, unit};
 use super::setting::Setting;
 use crate::cli::args::VariantArgs;
@@ -72,8 +72,7 @@ pub(super) fn all_paths(dir: &Path) -> [PathBuf; 5] {
 }
 
 fn service(setting: &Setting) -> Result<String, CliError> {
-    let binary = sayable("this binary", &setting.binary)?;
-    let mut lines = format!("ExecStart={} run\n", word(binary));
+    let mut lines = format!("ExecStart={} run\n", program("this binary", &setting.binary)?);
     lines.extend(environment(setting)?);
     Ok(SERVICE_TEXT.replacen(PROGRAM_LINE, &lines, 1))
 }
