@@ -40,6 +40,7 @@ mod reindex;
 mod remove;
 mod run;
 mod scan;
+mod service;
 mod settings;
 mod show;
 mod signals;
@@ -127,6 +128,7 @@ fn dispatch(command: Command, context: &mut Context) -> Result<Verdict, CliError
         Command::Open(args) => open::run(args, context),
         Command::Token(args) => token::run(args, context),
         Command::Config(args) => config::run(args, context),
+        Command::Service(args) => service::run(args, context),
         Command::Doctor(args) => doctor::run(args, context),
         Command::Completions(args) => completions::run(args, context),
         Command::Man(args) => man::run(args, context),

@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use dossierd::daemon::Ending;
+use dossierd::daemon::config::{ConfigSource, Origin, Overrides};
 use dossierd::host::{Host, HostConfig, Started};
 use dossierd::platform::supervisor::Supervisor;
 use dossierd::watch::{Coverage, DirWatcher, DirtySet, WatchBackend, WatchError};
@@ -105,11 +106,12 @@ fn host() -> (Bench, Host, Arc<Trap>, Manager) {
         watchdog: Some(WATCHDOG),
         ..Supervisor::default()
     };
-    let config = HostConfig {
-        listen: Some(([127, 0, 0, 1], 0).into()),
-        supervisor,
-        ..HostConfig::default()
+    let overrides = Overrides {
+        listen: Some((([127, 0, 0, 1], 0).into(), Origin::Default)),
+        ..Overrides::default()
     };
+    let source = ConfigSource { overrides, ..ConfigSource::of_file(&bench.home().config_file()) };
+    let config = HostConfig { source, supervisor, ..HostConfig::default() };
     let inside = Arc::clone(&trap);
     let mut host = Host::start_with(&bench.home(), config, |setup| {
         setup.backend = Box::new(move |dirty: &Arc<DirtySet>, _: Option<&_>| {

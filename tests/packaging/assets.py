@@ -1,7 +1,7 @@
 """What the Debian and the RPM package would install, by the lists in Cargo.toml: these paths with
 these modes, from sources that exist.
 
-The packages themselves are not made here.
+The packages themselves are made by packages.py.
 """
 
 import pathlib
@@ -12,7 +12,6 @@ from expected_units import EXPECTED as UNITS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TREE = "target/packaging/tree/"
-BUILT = "target/release/dossierd"
 # The settings of both tools that make a package run something.
 SCRIPTS = re.compile(r"[-_]scripts?$|^systemd-units$|^triggers-file$")
 
@@ -30,7 +29,11 @@ BOTH = UNIT_PATHS | {
     "usr/share/fish/vendor_completions.d/dossierd.fish",
     "usr/share/man/man1/dossierd.1",
 }
-DEB = BOTH | {"usr/share/zsh/vendor-completions/_dossierd"}
+DEB = BOTH | {
+    "usr/share/doc/dossierd/copyright",
+    "usr/share/lintian/overrides/dossierd",
+    "usr/share/zsh/vendor-completions/_dossierd",
+}
 RPM = BOTH | {
     "usr/share/licenses/dossierd/LICENSE",
     "usr/share/licenses/dossierd/LICENSE-APACHE",
@@ -77,8 +80,6 @@ def check_package(report, name, metadata, rows, expected, tree):
 
 def found(source, tree):
     """The names of the files that a source stands for."""
-    if source == BUILT:
-        return ["dossierd"] if (tree / "dossierd").is_file() else []
     base = ROOT
     if source.startswith(TREE):
         base, source = tree, source.removeprefix(TREE)

@@ -18,6 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
 import agent
 import archive
 import assets
+import printed
 import units
 from report import Report
 
@@ -29,6 +30,7 @@ def main():
     report = Report()
     if report.check("systemd-analyze is there", install("systemd-analyze", "systemd")):
         units.check(report)
+        printed.check(report, options.binary.resolve())
     agent.check(report)
     with tempfile.TemporaryDirectory(prefix="dossierd-packaging-") as scratch:
         scratch = pathlib.Path(scratch)

@@ -55,6 +55,14 @@ mod running;
 mod secrets;
 #[cfg(target_os = "linux")]
 mod service;
+#[cfg(unix)]
+mod service_agent;
+#[cfg(unix)]
+mod service_install;
+#[cfg(unix)]
+mod service_manager;
+#[cfg(unix)]
+mod service_uninstall;
 #[cfg(target_os = "linux")]
 mod starting;
 #[cfg(target_os = "linux")]

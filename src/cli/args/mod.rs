@@ -10,6 +10,7 @@ mod feature;
 mod fleet;
 mod local;
 mod registry;
+mod service;
 
 use std::path::PathBuf;
 
@@ -31,6 +32,10 @@ pub use local::{CompletionsArgs, ManArgs, McpArgs};
 pub use registry::{
     AddArgs, DeadLettersArgs, DoctorArgs, ListArgs, OpenArgs, RemoveArgs, RetryArgs, SyncArg,
     SyncArgs, SyncCommand, TokenArgs, TopArgs,
+};
+pub use service::{
+    InstallArgs, Manager, ManagerArg, PrintArgs, ServiceArgs, ServiceCommand, ServiceStatusArgs,
+    UninstallArgs, VariantArgs,
 };
 
 const EXAMPLES: &str = "\
@@ -143,6 +148,8 @@ pub enum Command {
     Token(TokenArgs),
     /// Check the configuration, or show what is in force and where it comes from
     Config(ConfigArgs),
+    /// Run the daemon as a service of this user: systemd or launchd
+    Service(ServiceArgs),
     /// Check the daemon and its surroundings, and say what to do
     Doctor(DoctorArgs),
     /// Print a completion script for a shell

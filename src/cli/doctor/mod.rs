@@ -12,6 +12,7 @@ mod delivery;
 mod inotify;
 mod leftovers;
 mod places;
+mod service;
 mod space;
 
 use std::path::PathBuf;
@@ -94,6 +95,7 @@ pub(super) fn run(args: DoctorArgs, context: &mut Context) -> Result<Verdict, Cl
         checks.extend(around(home, context.socket_path()?, answers));
     }
     checks.extend(bounded("inotify watches", PATIENCE, inotify::limits));
+    checks.extend(service::service());
     let path = std::env::var_os("PATH");
     checks.extend(bounded("git", PATIENCE, move || vec![places::git(path.as_deref())]));
 

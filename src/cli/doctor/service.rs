@@ -1,0 +1,113 @@
+//! The daemon as a service: is it installed as this version would, will it run, and on?
+
+use super::super::service::{self, ServiceStatus};
+use super::{Check, failure};
+
+/// All checks of the service; one line where there is none.
+pub(super) fn service() -> Vec<Check> {
+    match service::status_here() {
+        Err(error) => vec![failure("service", &error)],
+        Ok(Some(status)) if status.is_installed() => checks(&status),
+        Ok(_) => vec![Check::ok("service", "not installed as a service")],
+    }
+}
+
+fn checks(status: &ServiceStatus) -> Vec<Check> {
+    let mut checks = vec![file(status), program(status)];
+    checks.push(running(status));
+    checks.extend(linger(status));
+    checks
+}
+
+fn file(status: &ServiceStatus) -> Check {
+    let drift = status.drift();
+    let install = status.install_command();
+    if !drift.is_empty() {
+        let by_hand =
+            drift.iter().any(|text| text.contains("by hand") || text.contains("not ours"));
+        let hint = match by_hand {
+            true => format!(
+                "{install} --force, after moving changes into a drop-in (systemctl --user edit dossierd.service)"
+            ),
+            false => install,
+        };
+        return Check::warn("service files", drift.join("; "), hint);
+    }
+    if status.needs_reload {
+        return Check::warn(
+            "service files",
+            "they have changed since systemd read them",
+            "systemctl --user daemon-reload",
+        );
+    }
+    let shown = status.service().file.as_ref().map(|path| path.display().to_string());
+    Check::ok("service files", shown.unwrap_or_default())
+}
+
+fn program(status: &ServiceStatus) -> Check {
+    const NAME: &str = "service program";
+    let Some(program) = &status.program else {
+        return Check::fail(
+            NAME,
+            "the service starts nothing",
+            status.install_command() + " --force",
+        );
+    };
+    let shown = program.display();
+    if !service::is_file(program) {
+        return Check::fail(NAME, format!("{shown} does not exist"), status.install_command());
+    }
+    match std::env::current_exe() {
+        Ok(own) if !service::is_same_file(&own, program) => Check::warn(
+            NAME,
+            format!("it starts {shown}, and this command is {}", own.display()),
+            format!("{}, with the binary that shall run", status.install_command()),
+        ),
+        _ => Check::ok(NAME, shown.to_string()),
+    }
+}
+
+fn running(status: &ServiceStatus) -> Check {
+    const NAME: &str = "service";
+    if let Some(reason) = &status.unreachable {
+        let message = format!("{} could not be asked: {reason}", status.manager);
+        return Check::warn(NAME, message, "ask from a session of this user, or with linger on");
+    }
+    if let Some(unit) = status.units.iter().find(|unit| unit.has_failed()) {
+        let result = unit.result.as_ref().map(|text| format!(" ({text})")).unwrap_or_default();
+        let hint = match status.manager {
+            "systemd" => format!(
+                "journalctl --user --unit {0} says why; then: systemctl --user restart {0}",
+                unit.name
+            ),
+            _ => "~/Library/Logs/dossierd says why; then: dossierd service install".to_owned(),
+        };
+        return Check::fail(NAME, format!("{} has failed{result}", unit.name), hint);
+    }
+    match (status.is_enabled(), status.is_up()) {
+        (true, true) => Check::ok(NAME, "enabled and up"),
+        (true, false) => {
+            Check::warn(NAME, "enabled, but it does not run", status.install_command())
+        }
+        // Who starts it by hand, or left it off, knows.
+        (false, up) => {
+            Check::ok(NAME, if up { "up, not enabled" } else { "installed, not enabled" })
+        }
+    }
+}
+
+/// Only what is enabled is expected to go on.
+fn linger(status: &ServiceStatus) -> Option<Check> {
+    const NAME: &str = "linger";
+    if !status.is_enabled() {
+        return None;
+    }
+    match status.linger? {
+        true => Some(Check::ok(NAME, "the service goes on after logout")),
+        false => Some(Check::warn(
+            NAME,
+            "the service ends with the last session of this user",
+            "loginctl enable-linger, if it shall go on",
+        )),
+    }
+}

@@ -1,0 +1,173 @@
+//! What install and uninstall do, each step said as it is done; with `--dry-run` only said.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::disk;
+use super::program::{Program, ProgramError};
+use super::service_file::{FileState, ServiceFile};
+use crate::cli::error::{CliError, ErrorKind};
+use crate::cli::output::Output;
+use crate::cli::render::{Line, Tone};
+
+/// Does things, or says what it would do.
+pub(super) struct Deeds<'a> {
+    output: &'a mut Output,
+    dry_run: bool,
+    /// Commands that could not be run, for the user.
+    left: Vec<String>,
+}
+
+impl<'a> Deeds<'a> {
+    pub(super) fn new(output: &'a mut Output, dry_run: bool) -> Self {
+        Self { output, dry_run, left: Vec::new() }
+    }
+
+    /// Says something that is no step.
+    pub(super) fn say(&mut self, text: impl AsRef<str>) -> Result<(), CliError> {
+        self.output.line(Line::plain(text))
+    }
+
+    /// Says what needs a look.
+    pub(super) fn warn(&mut self, text: impl AsRef<str>) -> Result<(), CliError> {
+        self.output.line(Line::toned(Tone::Warn, "! ").text(text))
+    }
+
+    fn step(&mut self, done: &str, would: &str, what: impl AsRef<str>) -> Result<(), CliError> {
+        let line = match self.dry_run {
+            true => Line::toned(Tone::Faint, format!("would {would} ")),
+            false => Line::toned(Tone::Good, format!("{done} ")),
+        };
+        self.output.line(line.text(what))
+    }
+
+    /// Writes a file unless it is as it should be; says whether it was changed.
+    pub(super) fn write(
+        &mut self,
+        file: &ServiceFile,
+        state: &FileState,
+    ) -> Result<bool, CliError> {
+        let shown = file.path.display();
+        if *state == FileState::Current {
+            self.say(format!("{shown} is as it should be"))?;
+            return Ok(false);
+        }
+        if !self.dry_run {
+            disk::write(file)?;
+        }
+        match state {
+            FileState::Absent => self.step("wrote", "write", format!("{shown}"))?,
+            FileState::Outdated(version) => {
+                self.step("replaced", "replace", format!("{shown} of version {version}"))?;
+            }
+            FileState::Changed(what) | FileState::Foreign(what) => {
+                self.step("replaced", "replace", format!("{shown} ({what})"))?;
+            }
+            FileState::Current => {}
+        }
+        Ok(true)
+    }
+
+    /// Makes a directory of the daemon's, if it is missing.
+    pub(super) fn make_dir(&mut self, path: &Path) -> Result<(), CliError> {
+        if disk::is_dir(path) {
+            return Ok(());
+        }
+        if !self.dry_run {
+            disk::make_private_dir(path)?;
+        }
+        self.step("made", "make", path.display().to_string())
+    }
+
+    /// Removes a file or link.
+    pub(super) fn remove(&mut self, path: &Path) -> Result<(), CliError> {
+        if !self.dry_run {
+            disk::remove(path)?;
+        }
+        self.step("removed", "remove", path.display().to_string())
+    }
+
+    /// Removes a directory if it is empty.
+    pub(super) fn remove_empty_dir(&mut self, path: &Path) {
+        if !self.dry_run {
+            disk::remove_empty_dir(path);
+        }
+    }
+
+    /// Runs a command. Its failure is said and the command left to the user; the answer is whether
+    /// it succeeded.
+    pub(super) fn run(
+        &mut self,
+        program: &Program,
+        args: &[&str],
+        limit: Duration,
+    ) -> Result<bool, CliError> {
+        let line = program.line(args);
+        if self.dry_run {
+            self.step("ran", "run", line)?;
+            return Ok(true);
+        }
+        match program.run(args, limit) {
+            Ok(_) => {
+                self.step("ran", "run", line)?;
+                Ok(true)
+            }
+            Err(error) => {
+                self.warn(format!("{line}: {}", whole(&error)))?;
+                self.left.push(line);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Leaves a command to the user.
+    pub(super) fn leave(&mut self, line: impl Into<String>) {
+        self.left.push(line.into());
+    }
+
+    /// Says which commands are left; whether there are any.
+    pub(super) fn end(mut self) -> Result<bool, CliError> {
+        let left = std::mem::take(&mut self.left);
+        if left.is_empty() {
+            return Ok(false);
+        }
+        self.say("Left to do:")?;
+        for line in left {
+            self.say(format!("  {line}"))?;
+        }
+        Ok(true)
+    }
+}
+
+/// The message of an error with those of its sources.
+pub(super) fn whole(error: &ProgramError) -> String {
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+/// May these files be replaced? Looked at before anything is done.
+pub(super) fn check_replaceable(
+    files: &[(ServiceFile, FileState)],
+    force: bool,
+) -> Result<(), CliError> {
+    for (file, state) in files {
+        let what = match state {
+            FileState::Changed(difference) => format!("was changed by hand ({difference})"),
+            FileState::Foreign(what) => format!("is not ours to replace: {what}"),
+            _ => continue,
+        };
+        if !force {
+            let message = format!("{} {what}; nothing was done", file.path.display());
+            return Err(CliError::new(ErrorKind::Input, message)
+                .hint("--force replaces it")
+                .hint("settings of your own are safe in a drop-in: systemctl --user edit dossierd.service"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,241 @@
+//! The service under the launchd of this user.
+
+use super::agent::{self, LABEL};
+use super::deeds::{Deeds, check_replaceable, whole};
+use super::disk;
+use super::program::{ACTING, ASKING, Program, ProgramError};
+use super::service_file::FileState;
+use super::setting::Setting;
+use super::status::{Part, ServiceStatus};
+use crate::cli::args::{InstallArgs, UninstallArgs, VariantArgs};
+use crate::cli::error::{CliError, ErrorKind, Verdict};
+use crate::cli::output::Output;
+
+/// launchd's names for this user's agents, and for ours.
+struct Target {
+    domain: String,
+    service: String,
+}
+
+impl Target {
+    fn of_user() -> Self {
+        let uid = crate::platform::user::uid().unwrap_or_default();
+        Self { domain: format!("gui/{uid}"), service: format!("gui/{uid}/{LABEL}") }
+    }
+}
+
+/// systemd's variants do not exist here.
+pub(super) fn check_variant(variant: VariantArgs) -> Result<(), CliError> {
+    let flag = match (variant.socket_activated, variant.hardened) {
+        (true, _) => "--socket-activated",
+        (_, true) => "--hardened",
+        _ => return Ok(()),
+    };
+    let message = format!("{flag} is for systemd; launchd has nothing like it for dossierd");
+    Err(CliError::new(ErrorKind::Usage, message).hint(format!("leave {flag} out")))
+}
+
+pub(super) fn install(
+    args: &InstallArgs,
+    setting: &Setting,
+    output: &mut Output,
+) -> Result<Verdict, CliError> {
+    check_variant(args.variant)?;
+    let program = Program::find("launchctl").map_err(|error| {
+        CliError::new(ErrorKind::Input, "this system has no launchd that could run a service")
+            .because(error)
+            .hint("let whatever starts services here start `dossierd run`")
+    })?;
+    let file = agent::file(setting)?;
+    let state = disk::state(&file)?;
+    let files = [(file, state)];
+    check_replaceable(&files, args.force)?;
+    let [(file, state)] = &files;
+    let target = Target::of_user();
+    let is_loaded = program.run(&["print", &target.service], ASKING).is_ok();
+    let mut deeds = Deeds::new(output, args.dry_run);
+    deeds.make_dir(&agent::log_dir(&setting.home))?;
+    let changed = deeds.write(file, state)?;
+    if let Some(home) = &setting.dossierd_home {
+        deeds.say(format!("DOSSIERD_HOME={} is set, and goes with the service", home.display()))?;
+    }
+    if args.no_start {
+        deeds.run(&program, &["disable", &target.service], ASKING)?;
+        deeds.say(format!(
+            "It was left off. To start it: launchctl enable {} && launchctl bootstrap {} {}",
+            target.service,
+            target.domain,
+            file.path.display()
+        ))?;
+    } else {
+        let path = file.path.to_string_lossy();
+        start(&program, &target, &path, is_loaded, changed, &mut deeds)?;
+        deeds.say("It runs while you are logged in, and starts again when you are.")?;
+    }
+    Ok(if deeds.end()? { Verdict::Findings } else { Verdict::Fine })
+}
+
+/// An agent that is loaded keeps its old text, so it is taken out first if that has changed.
+fn start(
+    program: &Program,
+    target: &Target,
+    path: &str,
+    is_loaded: bool,
+    changed: bool,
+    deeds: &mut Deeds<'_>,
+) -> Result<(), CliError> {
+    let mut commands: Vec<Vec<&str>> = Vec::new();
+    if is_loaded && changed {
+        commands.push(vec!["bootout", &target.service]);
+    }
+    commands.push(vec!["enable", &target.service]);
+    if is_loaded && !changed {
+        commands.push(vec!["kickstart", &target.service]);
+    } else {
+        commands.push(vec!["bootstrap", &target.domain, path]);
+    }
+    let mut failed = false;
+    for command in commands {
+        if failed {
+            deeds.leave(program.line(&command));
+            continue;
+        }
+        failed = !deeds.run(program, &command, ACTING)?;
+    }
+    Ok(())
+}
+
+pub(super) fn uninstall(
+    args: &UninstallArgs,
+    setting: &Setting,
+    output: &mut Output,
+) -> Result<Verdict, CliError> {
+    let file = agent::file(setting)?;
+    let shown = file.path.display().to_string();
+    let state = disk::state(&file)?;
+    let mut deeds = Deeds::new(output, args.dry_run);
+    match &state {
+        FileState::Absent => {
+            deeds.say("not installed as a service; nothing to do")?;
+            return Ok(Verdict::Fine);
+        }
+        FileState::Changed(difference) if !args.force => {
+            let message = format!("{shown} was changed by hand ({difference}); nothing was done");
+            return Err(CliError::new(ErrorKind::Input, message).hint("--force removes it"));
+        }
+        FileState::Foreign(what) => {
+            deeds.warn(format!("{shown} stays: {what}"))?;
+            return Ok(Verdict::Findings);
+        }
+        FileState::Current | FileState::Outdated(_) | FileState::Changed(_) => {}
+    }
+    let target = Target::of_user();
+    match Program::find("launchctl") {
+        Ok(program) if program.run(&["print", &target.service], ASKING).is_ok() => {
+            deeds.run(&program, &["bootout", &target.service], ACTING)?;
+        }
+        Ok(_) => {}
+        Err(error) => {
+            deeds.warn(whole(&error))?;
+            deeds.leave(format!("launchctl bootout {}", target.service));
+        }
+    }
+    deeds.remove(&file.path)?;
+    deeds.say(format!(
+        "State in {}, configuration in {} and logs in {} stay, and so do dossiers in projects.",
+        setting.state_dir.display(),
+        setting.config_dir.display(),
+        agent::log_dir(&setting.home).display()
+    ))?;
+    Ok(if deeds.end()? { Verdict::Findings } else { Verdict::Fine })
+}
+
+pub(super) fn status(setting: &Setting) -> Result<ServiceStatus, CliError> {
+    let file = agent::file(setting)?;
+    let state = disk::state(&file)?;
+    let is_there = state != FileState::Absent;
+    let target = Target::of_user();
+    let asked = Program::find("launchctl")
+        .and_then(|program| program.run(&["print", &target.service], ASKING));
+    let (answer, unreachable) = match asked {
+        Ok(answer) => (answer, None),
+        // launchd does not know an agent that is not loaded.
+        Err(ProgramError::Failed { .. }) => (String::new(), None),
+        Err(error) => (String::new(), Some(whole(&error))),
+    };
+    let said = Printed::of(&answer);
+    let program = match is_there {
+        true => disk::text(&file.path)?.as_deref().and_then(agent::program_of),
+        false => None,
+    };
+    Ok(ServiceStatus {
+        manager: "launchd",
+        units: vec![Part {
+            name: LABEL,
+            file: is_there.then(|| file.path.clone()),
+            origin: is_there.then_some("service install"),
+            state,
+            enabled: unreachable.is_none().then_some(!answer.is_empty()),
+            active: unreachable.is_none().then(|| said.active().to_owned()),
+            sub: said.state.clone(),
+            result: said.exit_code.clone(),
+        }],
+        unreachable,
+        hardened: None,
+        program,
+        pid: said.pid,
+        since: None,
+        needs_reload: false,
+        environment_missing: false,
+        linger: None,
+    })
+}
+
+/// What `launchctl print` says of an agent; its form is for people, and only these lines are used.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Printed {
+    state: Option<String>,
+    pid: Option<u32>,
+    exit_code: Option<String>,
+}
+
+impl Printed {
+    fn of(answer: &str) -> Self {
+        let value = |name: &str| {
+            let lines = answer.lines().filter_map(|line| line.trim().split_once(" = "));
+            lines.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+        };
+        Self {
+            state: value("state"),
+            pid: value("pid").and_then(|pid| pid.parse().ok()),
+            exit_code: value("last exit code").filter(|code| code != "(never exited)"),
+        }
+    }
+
+    /// systemd's word for it.
+    fn active(&self) -> &'static str {
+        match (self.state.as_deref(), self.exit_code.as_deref()) {
+            (Some("running"), _) => "active",
+            (_, Some(code)) if !code.starts_with('0') => "failed",
+            _ => "inactive",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_launchd_prints_is_understood() {
+        let answer = "gui/501/dev.dossier.dossierd = {\n\tactive count = 1\n\tstate = running\n\
+                      \tpid = 612\n\tlast exit code = (never exited)\n}\n";
+        let printed = Printed::of(answer);
+        assert_eq!((printed.pid, printed.active()), (Some(612), "active"));
+        let printed = Printed::of("\tstate = not running\n\tlast exit code = 78: EX_CONFIG\n");
+        assert_eq!((printed.pid, printed.active()), (None, "failed"));
+        let printed = Printed::of("\tstate = not running\n\tlast exit code = 0\n");
+        assert_eq!(printed.active(), "inactive");
+        assert_eq!(Printed::of(""), Printed::default());
+    }
+}

@@ -1,0 +1,36 @@
+//! The service under the systemd of this user.
+
+mod install;
+mod manager;
+mod status;
+mod uninstall;
+
+use std::path::Path;
+
+pub(in crate::cli) use install::program_of;
+pub(in crate::cli) use manager::Manager;
+
+pub(super) use install::install;
+pub(super) use status::status;
+pub(super) use uninstall::uninstall;
+
+use super::service_file::ServiceFile;
+use super::setting::Setting;
+use super::unit;
+use crate::cli::args::VariantArgs;
+use crate::cli::error::CliError;
+
+/// Every file that some variant has, as this version would write it into `dir`. Where it cannot be
+/// written, its text is empty: what is found in its place is then told by its own sum.
+fn every_file(setting: &Setting, dir: &Path) -> Result<Vec<ServiceFile>, CliError> {
+    let variant = VariantArgs { socket_activated: true, hardened: true };
+    let known = unit::files(setting, variant, dir, |_| false).unwrap_or_default();
+    let text = |path: &Path| {
+        let file = known.iter().find(|file| file.path == path);
+        file.map(|file| file.text.clone()).unwrap_or_default()
+    };
+    Ok(unit::all_paths(dir)
+        .into_iter()
+        .map(|path| ServiceFile { text: text(&path), path })
+        .collect())
+}
