@@ -2,7 +2,7 @@
 and what packages install.
 
 systemd's own tools look at the units; they are installed if they are missing and this is root.
-The archives are made from `--binary`, twice.
+The archives are made from `--binary`, twice; it is run as services run it.
 """
 
 import argparse
@@ -18,6 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
 import agent
 import archive
 import assets
+import supervised
 import units
 from report import Report
 
@@ -29,6 +30,10 @@ def main():
     report = Report()
     if report.check("systemd-analyze is there", install("systemd-analyze", "systemd")):
         units.check(report)
+    activate = "systemd-socket-activate"
+    if report.check(f"{activate} is there", install(activate, "systemd")):
+        with tempfile.TemporaryDirectory(prefix="dsr-") as scratch:
+            supervised.check(report, options.binary.resolve(), pathlib.Path(scratch))
     agent.check(report)
     with tempfile.TemporaryDirectory(prefix="dossierd-packaging-") as scratch:
         scratch = pathlib.Path(scratch)
