@@ -305,7 +305,7 @@ mod tests {
         let (mut client, server) = tokio::io::duplex(64 * 1024);
         connect.send(server).unwrap();
         let start = Instant::now();
-        let serving = tokio::spawn(serve(acceptor, front(stop)));
+        let serving = tokio::spawn(serve(acceptor, front(stop), mpsc::channel(1).1));
         client.write_all(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n").await.unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
