@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,6 +72,8 @@ pub struct Host {
     server: RunningServer,
     api: Arc<Api>,
     couriers: Arc<Couriers>,
+    /// Completes if one of them ends by itself; each tells its end only once.
+    courier_ended: Pin<Box<dyn Future<Output = ()> + Send>>,
     runtime: tokio::runtime::Runtime,
     milestones: Milestones,
     warnings: Vec<String>,
@@ -137,6 +140,7 @@ impl Host {
                     daemon,
                     server,
                     api,
+                    courier_ended: Box::pin(couriers.failed()),
                     couriers,
                     runtime,
                     milestones,
@@ -159,9 +163,8 @@ impl Host {
     /// before; then tells the service manager.
     pub fn wait_until_ready(&mut self, stop: impl Future<Output = ()>) -> Started {
         let mut ready = false;
-        let Self { milestones, runtime, server, couriers, .. } = self;
+        let Self { milestones, runtime, server, courier_ended, .. } = self;
         let Milestones { ready: is_ready, ended } = milestones;
-        let courier_ended = couriers.failed();
         let started = runtime.block_on(async {
             tokio::select! {
                 // A stop that was asked for is one, even if everything is ready by now.
@@ -226,7 +229,7 @@ impl Host {
     /// [`Host::stop`] then tells what.
     pub fn run_until(&mut self, stop: impl Future<Output = ()>) -> bool {
         let loop_ended = &mut self.milestones.ended;
-        let courier_ended = self.couriers.failed();
+        let courier_ended = &mut self.courier_ended;
         let server = &mut self.server;
         let asked = self.runtime.block_on(async {
             tokio::select! {

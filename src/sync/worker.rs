@@ -23,6 +23,8 @@ use crate::store::{Home, HomeError, StoreError};
 /// How often everything is looked at, whatever was heard of: logs of features that are
 /// gone, cursors that could not be written, secrets that were replaced.
 const LOOK_EVERYWHERE: Duration = Duration::from_secs(15);
+/// The same as long as it is not known what there is, which is while first scans run.
+const LOOK_AT_START: Duration = Duration::from_millis(200);
 /// What CloudEvents puts around an event, at most about so much.
 const CLOUD_EVENT_BYTES: usize = 512;
 /// Questions that wait for a sink.
@@ -251,7 +253,7 @@ struct Worker {
 
 impl Worker {
     async fn run(mut self) {
-        let mut look = Instant::now() + LOOK_EVERYWHERE;
+        let mut look = Instant::now();
         loop {
             self.desk.publish(false);
             self.answer_flushes(false);
@@ -268,7 +270,11 @@ impl Worker {
                         self.desk.secret_changed();
                     }
                     self.desk.look_everywhere();
-                    look = Instant::now() + LOOK_EVERYWHERE;
+                    let wait = match self.desk.is_starting() {
+                        true => LOOK_AT_START,
+                        false => LOOK_EVERYWHERE,
+                    };
+                    look = Instant::now() + wait;
                 }
                 () = sleep_until(next) => {
                     if self.attempt().await == Flow::Stop {
