@@ -36,6 +36,14 @@ impl Couriers {
         Ok(Self { couriers })
     }
 
+    /// Has all of them begin, now that the first scans have ended.
+    pub(super) async fn begin(&self) {
+        for courier in &self.couriers {
+            // One that has ended is told of elsewhere.
+            let _ = courier.look().await;
+        }
+    }
+
     /// Completes when one of them has ended by itself.
     pub(super) fn failed(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut ends = tokio::task::JoinSet::new();

@@ -31,6 +31,9 @@ use crate::survey::now;
 /// no longer than five seconds, unless a disk does not answer.
 const SHUTDOWN: Duration = Duration::from_secs(3);
 
+/// How long delivery may take to look at the logs before the host is ready without it.
+const COURIERS: Duration = Duration::from_secs(2);
+
 /// What a host is started with. What is `None` comes from the configuration file, and then
 /// from the defaults.
 #[derive(Debug, Default)]
@@ -163,7 +166,7 @@ impl Host {
     /// before; then tells the service manager.
     pub fn wait_until_ready(&mut self, stop: impl Future<Output = ()>) -> Started {
         let mut ready = false;
-        let Self { milestones, runtime, server, courier_ended, .. } = self;
+        let Self { milestones, runtime, server, couriers, courier_ended, .. } = self;
         let Milestones { ready: is_ready, ended } = milestones;
         let started = runtime.block_on(async {
             tokio::select! {
@@ -175,6 +178,8 @@ impl Host {
                 () = courier_ended => Started::Failed,
                 told = is_ready => {
                     ready = told.is_ok();
+                    // One that hangs keeps nobody from the rest.
+                    let _ = tokio::time::timeout(COURIERS, couriers.begin()).await;
                     if ready { Started::Ready } else { Started::Failed }
                 }
             }

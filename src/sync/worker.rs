@@ -23,8 +23,6 @@ use crate::store::{Home, HomeError, StoreError};
 /// How often everything is looked at, whatever was heard of: logs of features that are
 /// gone, cursors that could not be written, secrets that were replaced.
 const LOOK_EVERYWHERE: Duration = Duration::from_secs(15);
-/// The same as long as it is not known what there is, which is while first scans run.
-const LOOK_AT_START: Duration = Duration::from_millis(200);
 /// What CloudEvents puts around an event, at most about so much.
 const CLOUD_EVENT_BYTES: usize = 512;
 /// Questions that wait for a sink.
@@ -77,6 +75,7 @@ pub enum CourierError {
 
 /// What a courier can be asked.
 enum Ask {
+    Look(oneshot::Sender<()>),
     Pause(oneshot::Sender<Result<(), StoreError>>),
     Resume(oneshot::Sender<Result<(), StoreError>>),
     Flush(oneshot::Sender<()>),
@@ -166,6 +165,11 @@ impl Courier {
         self.status.load_full()
     }
 
+    /// Looks at all logs, now that the first scans have ended: before, nothing is sent.
+    pub async fn look(&self) -> Option<()> {
+        self.ask(Ask::Look).await
+    }
+
     /// Stops sending until [`Self::resume`], also over restarts. `None`: the sink has ended.
     pub async fn pause(&self) -> Option<Result<(), StoreError>> {
         self.ask(Ask::Pause).await
@@ -253,7 +257,7 @@ struct Worker {
 
 impl Worker {
     async fn run(mut self) {
-        let mut look = Instant::now();
+        let mut look = Instant::now() + LOOK_EVERYWHERE;
         loop {
             self.desk.publish(false);
             self.answer_flushes(false);
@@ -270,11 +274,7 @@ impl Worker {
                         self.desk.secret_changed();
                     }
                     self.desk.look_everywhere();
-                    let wait = match self.desk.is_starting() {
-                        true => LOOK_AT_START,
-                        false => LOOK_EVERYWHERE,
-                    };
-                    look = Instant::now() + wait;
+                    look = Instant::now() + LOOK_EVERYWHERE;
                 }
                 () = sleep_until(next) => {
                     if self.attempt().await == Flow::Stop {
@@ -332,6 +332,10 @@ impl Worker {
 /// Does what is asked. Nobody who asked need still be there for the answer.
 fn take(desk: &mut Desk, flushes: &mut Vec<oneshot::Sender<()>>, ask: Ask) -> Flow {
     match ask {
+        Ask::Look(reply) => {
+            desk.look_everywhere();
+            let _ = reply.send(());
+        }
         Ask::Pause(reply) => {
             let done = desk.pause_as_asked();
             let flow = if done.is_ok() { Flow::GiveUp } else { Flow::GoOn };
