@@ -14,6 +14,7 @@ use crate::platform::access::{forbid_core_dumps, restrict_new_files};
 use crate::platform::memory;
 use crate::platform::supervisor::Supervisor;
 use crate::store::LockError;
+use crate::sync::CourierError;
 
 pub(super) fn run(args: RunArgs, context: &mut Context) -> Result<Verdict, CliError> {
     let supervisor = prepare_process()?;
@@ -150,7 +151,9 @@ pub(super) fn explain(error: HostError) -> CliError {
 /// Does every start fail in this way until somebody changes what is configured?
 fn is_of_configuration(error: &HostError) -> bool {
     match error {
-        HostError::Config(_) | HostError::Start(StartError::Config(_)) => true,
+        HostError::Config(_)
+        | HostError::Start(StartError::Config(_))
+        | HostError::Delivery(CourierError::Sink { .. }) => true,
         HostError::Server(error) => matches!(
             error,
             ServerError::NotLoopback(_)

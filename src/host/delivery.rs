@@ -43,6 +43,14 @@ impl Couriers {
         Ok(())
     }
 
+    /// Has all of them begin, now that the first scans have ended.
+    pub(super) async fn begin(&self) {
+        for courier in self.at_work.load_full().iter() {
+            // One that has ended is told of elsewhere.
+            let _ = courier.look().await;
+        }
+    }
+
     /// Completes when one of those that are at work now has ended by itself.
     pub(super) fn failed(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut ends = tokio::task::JoinSet::new();

@@ -1,6 +1,7 @@
 //! A running host.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,9 @@ use crate::survey::now;
 /// How long requests that are under way may take when the host stops. All of the end takes
 /// no longer than five seconds, unless a disk does not answer.
 const SHUTDOWN: Duration = Duration::from_secs(3);
+
+/// How long delivery may take to look at the logs before the host is ready without it.
+const COURIERS: Duration = Duration::from_secs(2);
 
 /// What a host is started with.
 #[derive(Debug, Default)]
@@ -65,6 +69,8 @@ pub struct Host {
     pub(super) server: RunningServer,
     api: Arc<Api>,
     pub(super) couriers: Arc<Couriers>,
+    /// Completes if one of them ends by itself; each tells its end only once.
+    pub(super) courier_ended: Pin<Box<dyn Future<Output = ()> + Send>>,
     runtime: tokio::runtime::Runtime,
     milestones: Milestones,
     warnings: Vec<String>,
@@ -132,6 +138,7 @@ impl Host {
                     daemon,
                     server,
                     api,
+                    courier_ended: Box::pin(couriers.failed()),
                     couriers,
                     runtime,
                     milestones,
@@ -156,9 +163,8 @@ impl Host {
     /// before; then tells the service manager.
     pub fn wait_until_ready(&mut self, stop: impl Future<Output = ()>) -> Started {
         let mut ready = false;
-        let Self { milestones, runtime, server, couriers, .. } = self;
+        let Self { milestones, runtime, server, couriers, courier_ended, .. } = self;
         let Milestones { ready: is_ready, ended } = milestones;
-        let courier_ended = couriers.failed();
         let started = runtime.block_on(async {
             tokio::select! {
                 // A stop that was asked for is one, even if everything is ready by now.
@@ -169,6 +175,8 @@ impl Host {
                 () = courier_ended => Started::Failed,
                 told = is_ready => {
                     ready = told.is_ok();
+                    // One that hangs keeps nobody from the rest.
+                    let _ = tokio::time::timeout(COURIERS, couriers.begin()).await;
                     if ready { Started::Ready } else { Started::Failed }
                 }
             }
@@ -223,7 +231,7 @@ impl Host {
     /// [`Host::stop`] then tells what.
     pub fn run_until(&mut self, stop: impl Future<Output = ()>) -> bool {
         let loop_ended = &mut self.milestones.ended;
-        let courier_ended = self.couriers.failed();
+        let courier_ended = &mut self.courier_ended;
         let server = &mut self.server;
         let asked = self.runtime.block_on(async {
             tokio::select! {

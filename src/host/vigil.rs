@@ -37,7 +37,8 @@ pub(super) struct Vigil {
 /// The state of that thread.
 struct Keeper {
     manager: Manager,
-    /// How long each part may take to answer, and half of the time between two signs.
+    /// How long all parts together may take to answer, and half of the time between two
+    /// signs: with both, a quarter of the manager's time is left.
     limit: Option<Duration>,
     signs: VitalSigns,
     pulse: Pulse,
@@ -142,10 +143,12 @@ impl Keeper {
         if !self.signs.is_watching() {
             return Some("the watcher of files");
         }
+        let began = Instant::now();
         if within(self.signs.handle().is_answered(), limit) != Some(true) {
             return Some("the loop");
         }
-        if within(self.pulse.is_felt(), limit) != Some(true) {
+        let left = limit.saturating_sub(began.elapsed());
+        if within(self.pulse.is_felt(), left) != Some(true) {
             return Some("a listener");
         }
         None

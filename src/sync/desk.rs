@@ -27,6 +27,7 @@ use crate::store::{Home, StoreError};
 const MAX_BATCH_BYTES: usize = 1_000_000;
 
 /// What a fault is about.
+const START: &str = "start";
 const READ: &str = "read";
 const WRITE: &str = "write";
 
@@ -126,9 +127,16 @@ impl Desk {
         Arc::clone(&self.status)
     }
 
-    /// Looks at all logs that there are.
+    /// Looks at all logs that there are. While first scans run that is not known, and a log
+    /// that nobody has opened yet may be mended, so what it says is not told to anybody.
     pub(super) fn look_everywhere(&mut self) {
-        let mut found = logs::left_behind(&self.setup.handle.view(), &self.setup.home);
+        let view = self.setup.handle.view();
+        if !view.health.ready {
+            self.faults.insert(START, "nothing is sent before the first scans have ended".into());
+            return self.publish(false);
+        }
+        self.faults.remove(START);
+        let mut found = logs::left_behind(&view, &self.setup.home);
         found.extend(logs::of_features(&self.setup.handle).into_values());
         self.queue.keep(|name| found.contains_key(name));
         let queue = &mut self.queue;
@@ -143,6 +151,9 @@ impl Desk {
 
     /// Looks at the logs of these features.
     pub(super) fn look_at(&mut self, features: &BTreeSet<String>) {
+        if self.is_starting() {
+            return self.look_everywhere();
+        }
         let logs = logs::of_features(&self.setup.handle);
         if features.iter().any(|feature| !logs.contains_key(feature)) {
             return self.look_everywhere();
@@ -179,7 +190,12 @@ impl Desk {
 
     /// Is there nothing left to send?
     pub(super) fn is_done(&self) -> bool {
-        self.next_attempt().is_none()
+        self.next_attempt().is_none() && !self.is_starting()
+    }
+
+    /// Is it not known yet what there is to send?
+    pub(super) fn is_starting(&self) -> bool {
+        self.faults.contains_key(START)
     }
 
     /// What to send now; `None` if nothing can be read.

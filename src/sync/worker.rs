@@ -75,6 +75,7 @@ pub enum CourierError {
 
 /// What a courier can be asked.
 enum Ask {
+    Look(oneshot::Sender<()>),
     Pause(oneshot::Sender<Result<(), StoreError>>),
     Resume(oneshot::Sender<Result<(), StoreError>>),
     Flush(oneshot::Sender<()>),
@@ -157,6 +158,11 @@ impl Courier {
     /// How it stands.
     pub fn status(&self) -> Arc<SinkStatus> {
         self.status.load_full()
+    }
+
+    /// Looks at all logs, now that the first scans have ended: before, nothing is sent.
+    pub async fn look(&self) -> Option<()> {
+        self.ask(Ask::Look).await
     }
 
     /// Stops sending until [`Self::resume`], also over restarts. `None`: the sink has ended.
@@ -318,6 +324,10 @@ impl Worker {
 /// Does what is asked. Nobody who asked need still be there for the answer.
 fn take(desk: &mut Desk, flushes: &mut Vec<oneshot::Sender<()>>, ask: Ask) -> Flow {
     match ask {
+        Ask::Look(reply) => {
+            desk.look_everywhere();
+            let _ = reply.send(());
+        }
         Ask::Pause(reply) => {
             let done = desk.pause_as_asked();
             let flow = if done.is_ok() { Flow::GiveUp } else { Flow::GoOn };

@@ -2,7 +2,7 @@
 and what packages install.
 
 systemd's own tools look at the units; they are installed if they are missing and this is root.
-The archives are made from `--binary`, twice.
+The archives are made from `--binary`, twice; it is run as services run it.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import agent
 import archive
 import assets
 import printed
+import supervised
 import units
 from report import Report
 
@@ -31,6 +32,10 @@ def main():
     if report.check("systemd-analyze is there", install("systemd-analyze", "systemd")):
         units.check(report)
         printed.check(report, options.binary.resolve())
+    activate = "systemd-socket-activate"
+    if report.check(f"{activate} is there", install(activate, "systemd")):
+        with tempfile.TemporaryDirectory(prefix="dsr-") as scratch:
+            supervised.check(report, options.binary.resolve(), pathlib.Path(scratch))
     agent.check(report)
     with tempfile.TemporaryDirectory(prefix="dossierd-packaging-") as scratch:
         scratch = pathlib.Path(scratch)

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::backend::Backend;
+use crate::delivery::configure;
 use crate::kit::{Place, Running, wait_until};
 
 /// A place with a feature that is soon scanned, and one that never is: it has a file that
@@ -87,6 +89,26 @@ fn what_is_not_scanned_yet_is_not_known_and_a_signal_ends_it_cleanly() {
     place.run(&["status", "endless"]).fine();
     daemon.stop();
     place.run(&["verify", "project"]).fine();
+}
+
+#[test]
+fn nothing_is_delivered_before_the_first_scans_have_ended() {
+    let backend = Backend::start();
+    let place = endless();
+    let logged = place.log("plan-me").len();
+    configure(&place, &format!("http://127.0.0.1:{}", backend.port), "");
+    let mut daemon = answering(&place);
+    wait_until("the small feature is scanned", || asked(&daemon, "/api/status").1["features"] == 1);
+    let sync = asked(&daemon, "/api/sync/status").1;
+    assert!(sync.to_string().contains("before the first scans have ended"), "{sync}");
+    assert!(backend.came().is_empty(), "a log was sent that is not opened yet");
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.wait(), Some(0), "{}", daemon.stderr());
+
+    fs::remove_dir_all(place.feature("endless")).expect("removed");
+    let daemon = place.start();
+    wait_until("the log is delivered", || backend.taken().len() >= logged);
+    daemon.stop();
 }
 
 #[test]

@@ -87,3 +87,16 @@ fn dropping_the_server_closes_everything() {
     assert_eq!(wire.rest(), b"");
     wait_until("the socket is gone", || !site.socket.exists());
 }
+
+#[test]
+fn the_pulse_is_felt_as_long_as_both_listeners_accept() {
+    let mut site = Site::new();
+    let pulse = site.server.as_ref().unwrap().pulse.clone();
+    let is_felt = |site: &Site| {
+        let asked = tokio::time::timeout(DEADLINE, pulse.is_felt());
+        site.runtime().block_on(async { asked.await.unwrap() })
+    };
+    assert!(is_felt(&site) && is_felt(&site));
+    site.shutdown(DEADLINE);
+    assert!(!is_felt(&site), "nobody accepts any more");
+}

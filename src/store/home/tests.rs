@@ -121,3 +121,39 @@ fn left_overs_of_crashes_are_removed() {
     fs::write(home.state_dir().join(format!("{}x", atomic::TEMPORARY_PREFIX)), "").unwrap();
     assert_eq!(home.prepare().unwrap().leftovers, 1);
 }
+
+#[test]
+fn directories_of_a_service_manager_stand_in_for_those_of_the_system() {
+    let made = ServiceDirectories {
+        runtime: Some("/run/dossierd/ana".into()),
+        state: Some("/var/lib/dossierd/ana".into()),
+        cache: Some("/var/cache/dossierd/ana".into()),
+    };
+    let home = Home::of_service(None, made.clone()).unwrap();
+    assert_eq!(home.socket(), Path::new("/run/dossierd/ana/dossierd.sock"));
+    assert_eq!(home.token_file(), Path::new("/var/lib/dossierd/ana/token"));
+    assert_eq!(home.index_cache_dir(), Path::new("/var/cache/dossierd/ana/index"));
+    let own = Home::of_service(Some("/h".into()), made).unwrap();
+    assert_eq!(own, Home::resolve(Some("/h".into())).unwrap(), "the user's choice counts");
+}
+
+#[test]
+fn the_socket_of_a_system_service_is_taken_from_a_directory_to_trust_alone() {
+    let services = tempfile::tempdir().unwrap();
+    let find = |account: &str| socket_of_system_service(services.path(), account);
+    assert_eq!(find("ana"), None);
+    let dir = services.path().join("ana");
+    fs::create_dir(&dir).unwrap();
+    chmod(&dir, 0o700);
+    assert_eq!(find("ana"), None, "there is no socket");
+    let _listener = std::os::unix::net::UnixListener::bind(dir.join("dossierd.sock")).unwrap();
+    assert_eq!(find("ana"), Some(dir.join("dossierd.sock")));
+    for name in ["", ".", "..", "ana/.", "bob/../ana"] {
+        assert_eq!(find(name), None, "{name:?}");
+    }
+    chmod(&dir, 0o777);
+    assert_eq!(find("ana"), None, "others can put a socket there");
+    chmod(&dir, 0o700);
+    symlink(&dir, services.path().join("link")).unwrap();
+    assert_eq!(find("link"), None);
+}
