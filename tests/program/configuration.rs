@@ -185,7 +185,9 @@ fn a_reload_applies_what_it_can_and_names_the_rest_while_streams_stay_open() {
     let port = daemon.address().rsplit(':').next().expect("a port").to_owned();
     assert_eq!(daemon.tcp("GET", "/api/status", &[]).status, 401);
 
+    // A flag says where to listen, so what the file says of it changes nothing.
     let text = "tcp_auth: none\nallowed_hosts: [box.test]\nlog: debug\nlisten: 127.0.0.1:1\n\
+                watch: {backend: notify}\n\
                 limits: {uri_bytes: 100, roots: 7, streams: 1, text_bytes: 5}\n";
     reload(&place, &daemon, text);
     assert_eq!(daemon.tcp("GET", "/api/status", &[]).status, 200);
@@ -198,7 +200,7 @@ fn a_reload_applies_what_it_can_and_names_the_rest_while_streams_stay_open() {
     let shown = place.run(&["show", "input.spec.main", "plan-me", "--json"]);
     assert_eq!(shown.json()["content_truncated"], true, "{shown:?}");
     wait_until("it says what waits", || {
-        warnings(&daemon) == ["takes effect at the next start: listen, limits.roots"]
+        warnings(&daemon) == ["takes effect at the next start: watch.backend, limits.roots"]
     });
     assert!(daemon.stderr().contains("takes effect at the next start"));
 
