@@ -62,31 +62,39 @@ impl Host {
         Ok(reloaded)
     }
 
-    /// Applies what can fail first, and takes it back if it does.
+    /// Applies all of it, or nothing.
     fn apply(&mut self, before: &Config, config: &Config) -> Result<(), HostError> {
-        let trusted = |config: &Config| {
-            let webhook = config.sync.webhook.as_ref().and_then(|webhook| webhook.ca_file.as_ref());
-            webhook.is_some()
-                || config.sync.nats.as_ref().is_some_and(|nats| nats.ca_file.is_some())
-        };
+        self.change_rules(config)?;
         // A file of certificates may have other contents, and is read when a sink starts.
-        if before.sync != config.sync || trusted(config) {
+        if before.sync != config.sync || names_certificates(config) {
             let handle = self.daemon.handle();
             if let Err(error) = self.couriers.replace(&config.sync, handle, &self.home) {
+                self.change_rules(before)?;
                 self.couriers.replace(&before.sync, handle, &self.home)?;
                 return Err(error.into());
             }
         }
+        if config.tcp_auth == TcpAuth::None && before.tcp_auth != TcpAuth::None {
+            tracing::warn!("{}", crate::server::Warning::NoTcpAuth);
+        }
+        Ok(())
+    }
+
+    /// What the server and the API hold clients to.
+    fn change_rules(&self, config: &Config) -> Result<(), HostError> {
         let limits = server_limits(&config.limits);
         self.server.change_rules(server_auth(config.tcp_auth), &config.allowed_hosts, &limits)?;
         let is_open = config.tcp_auth == TcpAuth::None;
         let (sessions, text_bytes) = (&config.limits.sessions, &config.limits.text_bytes);
         self.api().change(is_open, sessions.count(), text_bytes.get());
-        if is_open && before.tcp_auth != TcpAuth::None {
-            tracing::warn!("{}", crate::server::Warning::NoTcpAuth);
-        }
         Ok(())
     }
+}
+
+fn names_certificates(config: &Config) -> bool {
+    let webhook = config.sync.webhook.as_ref().and_then(|webhook| webhook.ca_file.as_ref());
+    let nats = config.sync.nats.as_ref().and_then(|nats| nats.ca_file.as_ref());
+    webhook.or(nats).is_some()
 }
 
 /// An error with everything that led to it, on one line.

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::backend::Backend;
 use crate::delivery::{configure, counts, drain, edit, logged, secret};
 use crate::kit::{Place, Running, lines_of, set_mode, wait_until, write};
+use crate::terminal::Terminal;
 
 fn file(place: &Place) -> PathBuf {
     place.home().join("config/config.yaml")
@@ -184,7 +185,9 @@ fn a_reload_applies_what_it_can_and_names_the_rest_while_streams_stay_open() {
     let port = daemon.address().rsplit(':').next().expect("a port").to_owned();
     assert_eq!(daemon.tcp("GET", "/api/status", &[]).status, 401);
 
+    // A flag says where to listen, so what the file says of it changes nothing.
     let text = "tcp_auth: none\nallowed_hosts: [box.test]\nlog: debug\nlisten: 127.0.0.1:1\n\
+                watch: {backend: notify}\n\
                 limits: {uri_bytes: 100, roots: 7, streams: 1, text_bytes: 5}\n";
     reload(&place, &daemon, text);
     assert_eq!(daemon.tcp("GET", "/api/status", &[]).status, 200);
@@ -194,10 +197,10 @@ fn a_reload_applies_what_it_can_and_names_the_rest_while_streams_stay_open() {
     wait_until("debug is logged", || daemon.stderr().contains("DEBUG"));
     let status = daemon.unix("GET", "/api/status", &["Host: dossierd"]).json();
     assert_eq!(status["tcp_auth"], "none");
-    let shown = place.run(&["show", "input.plan.main", "plan-me", "--json"]);
+    let shown = place.run(&["show", "input.spec.main", "plan-me", "--json"]);
     assert_eq!(shown.json()["content_truncated"], true, "{shown:?}");
     wait_until("it says what waits", || {
-        warnings(&daemon) == ["takes effect at the next start: listen, limits.roots"]
+        warnings(&daemon) == ["takes effect at the next start: watch.backend, limits.roots"]
     });
     assert!(daemon.stderr().contains("takes effect at the next start"));
 
@@ -302,7 +305,18 @@ fn signals_come_at_any_time() {
     assert_eq!(daemon.wait(), Some(0), "{}", daemon.stderr());
 }
 
-/// Compares the words, not the order of members.
+#[test]
+fn a_terminal_that_is_closed_ends_the_daemon_in_it_and_a_signal_alone_does_not() {
+    let place = Place::new();
+    let command = place.command(&["run", "--listen", "127.0.0.1:0"]);
+    let mut terminal = Terminal::start(command, 24, 200);
+    terminal.wait_for_text("ready: ");
+    terminal.signal(Signal::HUP);
+    terminal.wait_for_text("has been reloaded");
+    assert_eq!(terminal.hang_up(), Some(0));
+    assert!(!place.home().join("run/dossierd.sock").exists(), "a clean end");
+}
+
 #[test]
 fn show_has_a_stable_form() {
     let place = Place::new();

@@ -8,7 +8,7 @@ mod agreement;
 mod backend;
 #[cfg(unix)]
 mod commands;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod configuration;
 #[cfg(unix)]
 mod delivery;
@@ -19,7 +19,7 @@ mod delivery_faults;
 mod described;
 #[cfg(unix)]
 mod disk_full;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod doctor;
 #[cfg(unix)]
 mod durability;

@@ -115,6 +115,18 @@ impl Terminal {
         code.and_then(|status| status.code())
     }
 
+    /// Closes it under the program, and says so to it; gives the exit code.
+    pub(crate) fn hang_up(mut self) -> Option<i32> {
+        self.outside = File::open("/dev/null").expect("is there");
+        self.signal(Signal::HUP);
+        let mut code = None;
+        wait_until("it ends", || {
+            code = self.child.try_wait().expect("can be waited for");
+            code.is_some()
+        });
+        code.and_then(|status| status.code())
+    }
+
     /// Is the alternate screen shown?
     pub(crate) fn is_alternate(&self) -> bool {
         self.screen.screen().alternate_screen()

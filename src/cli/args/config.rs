@@ -32,6 +32,10 @@ pub enum ConfigCommand {
 
 /// `config check`.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  dossierd config check
+  dossierd config check new.yaml && mv new.yaml ~/.config/dossierd/config.yaml")]
 pub struct ConfigCheckArgs {
     /// The file [default: DOSSIERD_CONFIG, else config.yaml in the configuration directory]
     #[arg(value_name = "FILE")]
@@ -43,6 +47,10 @@ pub struct ConfigCheckArgs {
 
 /// `config show`.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  dossierd config show --origin
+  DOSSIERD_LOG=debug dossierd config show --json --listen 127.0.0.1:0")]
 pub struct ConfigShowArgs {
     /// Say of each value where it comes from
     #[arg(long)]

@@ -8,7 +8,7 @@ use super::super::error::ErrorKind;
 use super::super::render::features::{root_path, watch_reason};
 use super::super::render::plural;
 use super::super::route::Route;
-use super::super::wire::{DaemonStatus, Features, Overview, SyncStatus};
+use super::super::wire::{DaemonStatus, FeatureRow, Features, Overview, Root, SyncStatus};
 use super::super::{CliError, Context};
 use super::{Check, CheckStatus, delivery, failure};
 
@@ -108,7 +108,10 @@ fn tcp(status: &DaemonStatus) -> Check {
         Some("none") => Check::warn(
             "http",
             format!("{address} asks for no token: every user and page on this machine can read"),
-            "remove `tcp_auth: none` from config.yaml, then: systemctl --user reload dossierd",
+            format!(
+                "remove `tcp_auth: none` from config.yaml, then: {}",
+                reload_command(status.pid)
+            ),
         ),
         other => Check::warn(
             "http",
@@ -124,7 +127,7 @@ fn health(features: &Features) -> Vec<Check> {
         .warnings
         .iter()
         .map(|warning| {
-            let hint = "dossierd config check, then: systemctl --user reload dossierd";
+            let hint = format!("dossierd config check, then: {}", reload_command(health.pid));
             Check::warn("configuration", warning, hint)
         })
         .collect();
@@ -155,7 +158,7 @@ fn roots(features: &Features) -> Vec<Check> {
         let hint = "register a project with `dossierd add PATH`";
         return vec![Check::warn("roots", "nothing is registered", hint)];
     }
-    let check = |root: &super::super::wire::Root| {
+    let check = |root: &Root| {
         let path = root_path(root);
         let reason = watch_reason(&root.watch);
         let message = match &reason {
@@ -183,36 +186,61 @@ fn roots(features: &Features) -> Vec<Check> {
     features.roots.iter().map(check).collect()
 }
 
-/// Features that are behind, and those that are not watched as a whole: of these one check
-/// for each reason.
+/// Features that are behind, polled, or not watched as a whole: one check for each reason.
 fn unwatched(features: &Features) -> Vec<Check> {
-    let behind = features.features.iter().filter(|row| row.watch.state == "rescanning");
-    let behind = behind.map(|row| {
-        let reason = row.watch.reason.as_deref().unwrap_or("a scan is under way");
+    let behind = by_reason(features, "rescanning").into_iter().map(|(reason, rows)| {
         let hint = "wait until it is done; if it stays so, look at the disk: dossierd status";
-        Check::warn("behind", format!("{}: {reason}", row.slug), hint)
+        Check::warn("behind", format!("{}: {reason}", named(&rows)), hint)
     });
     let mut checks: Vec<Check> = behind.collect();
-    let mut by_reason: BTreeMap<&str, (u64, Vec<&str>)> = BTreeMap::new();
-    for row in features.features.iter().filter(|row| row.watch.state == "partial") {
-        let reason = row.watch.reason.as_deref().unwrap_or("no reason is told");
-        let (directories, slugs) = by_reason.entry(reason).or_default();
-        *directories += row.watch.unwatched.unwrap_or(0);
-        slugs.push(&row.slug);
-    }
-    let check = |(reason, (directories, slugs)): (&str, (u64, Vec<&str>))| {
-        let first = slugs.iter().take(3).copied().collect::<Vec<_>>().join(", ");
-        let more = slugs.len().saturating_sub(3);
-        let others = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let number = plural(directories, "directory", "directories");
-        Check::warn(
-            "watches",
-            format!("{number} of {first}{others} cannot be watched: {reason}"),
-            "nothing has to be restarted; until then changes there are seen late, by polling",
-        )
+    // A root that is polled has been told of already.
+    let of_root = |row: &FeatureRow| {
+        let polled = |root: &Root| root.id == row.root_id && root.watch.state == "polling";
+        features.roots.iter().any(polled)
     };
-    checks.extend(by_reason.into_iter().map(check));
+    for (reason, mut rows) in by_reason(features, "polling") {
+        rows.retain(|row| !of_root(row));
+        if !rows.is_empty() {
+            let hint = "changes there are seen late; put right what is named, or wait for it";
+            checks.push(Check::warn("polling", format!("{}: {reason}", named(&rows)), hint));
+        }
+    }
+    for (reason, rows) in by_reason(features, "partial") {
+        let directories = rows.iter().filter_map(|row| row.watch.unwatched).sum();
+        let number = plural(directories, "directory", "directories");
+        checks.push(Check::warn(
+            "watches",
+            format!("{number} of {} cannot be watched: {reason}", named(&rows)),
+            "nothing has to be restarted; until then changes there are seen late, by polling",
+        ));
+    }
     checks
+}
+
+/// The features in this state, by the reason that is told.
+fn by_reason<'a>(features: &'a Features, state: &str) -> BTreeMap<&'a str, Vec<&'a FeatureRow>> {
+    let mut found: BTreeMap<&str, Vec<&FeatureRow>> = BTreeMap::new();
+    for row in features.features.iter().filter(|row| row.watch.state == state) {
+        let reason = row.watch.reason.as_deref().unwrap_or("no reason is told");
+        found.entry(reason).or_default().push(row);
+    }
+    found
+}
+
+/// The first of them, and how many more there are.
+fn named(rows: &[&FeatureRow]) -> String {
+    let first: Vec<&str> = rows.iter().take(3).map(|row| row.slug.as_str()).collect();
+    let more = rows.len().saturating_sub(3);
+    let others = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{others}", first.join(", "))
+}
+
+/// What has a daemon load its configuration again.
+fn reload_command(pid: Option<u32>) -> String {
+    pid.map_or_else(
+        || "systemctl --user reload dossierd".to_owned(),
+        |pid| format!("kill -HUP {pid}"),
+    )
 }
 
 #[cfg(test)]
@@ -263,12 +291,14 @@ mod tests {
                "features":[
                  {"id":"a","slug":"a","watch":{"state":"partial","unwatched":2,"reason":"sysctl"}},
                  {"id":"b","slug":"b","watch":{"state":"partial","unwatched":1,"reason":"sysctl"}},
-                 {"id":"c","slug":"c","watch":{"state":"rescanning","reason":"a slow disk"}}],
+                 {"id":"c","slug":"c","watch":{"state":"rescanning","reason":"a slow disk"}},
+                 {"id":"d","slug":"d","root_id":"s","watch":{"state":"polling","reason":"nfs"}},
+                 {"id":"e","slug":"e","root_id":"r","watch":{"state":"polling","reason":"fuse"}}],
                "health":{"watch_fault":"no inotify","overflows":2,"warnings":["w"]}}"#;
         let overview = r#"{"feature_slug":"a","store":{"failing":"no space left"}}"#;
         let sync = r#"{"configured":true,"sinks":[{"target":"t","state":"paused","rejected":1}]}"#;
         check(
-            [status, features, overview, "{}", "{}", sync].map(json).to_vec(),
+            [status, features, overview, "{}", "{}", "{}", "{}", sync].map(json).to_vec(),
             &[
                 ("peer", CheckStatus::Ok),
                 ("daemon", CheckStatus::Warn),
@@ -280,6 +310,7 @@ mod tests {
                 ("root", CheckStatus::Fail),
                 ("root", CheckStatus::Warn),
                 ("behind", CheckStatus::Warn),
+                ("polling", CheckStatus::Warn),
                 ("watches", CheckStatus::Warn),
                 ("logs", CheckStatus::Fail),
                 ("delivery", CheckStatus::Fail),
