@@ -71,8 +71,11 @@ impl Host {
             if let Err(error) = self.couriers.replace(&config.sync, handle, &self.home) {
                 self.change_rules(before)?;
                 self.couriers.replace(&before.sync, handle, &self.home)?;
+                self.courier_ended = Box::pin(self.couriers.failed());
                 return Err(error.into());
             }
+            // Those that ended made room for others.
+            self.courier_ended = Box::pin(self.couriers.failed());
         }
         if config.tcp_auth == TcpAuth::None && before.tcp_auth != TcpAuth::None {
             tracing::warn!("{}", crate::server::Warning::NoTcpAuth);

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use similar::{ChangeTag, DiffOp, TextDiff, TextDiffConfig};
+use similar::algorithms::{Capture, Compact, IdentifyDistinct, Replace, myers};
+use similar::{ChangeTag, DiffOp, DiffableStr, group_diff_ops};
 
 use crate::api::call::Call;
 use crate::api::code::{Code, quoted};
@@ -148,12 +149,10 @@ fn compare(port: &dyn ArtifactText, feature: &FeatureView, path: &RelPath) -> Fi
 }
 
 fn hunks(old: &str, new: &str) -> (Vec<Hunk>, bool) {
-    let mut config = TextDiffConfig::default();
-    config.deadline(Instant::now() + DEADLINE);
-    let diff = config.diff_lines(old, new);
+    let (old, new) = (old.tokenize_lines(), new.tokenize_lines());
     let (mut hunks, mut lines, mut truncated) = (Vec::new(), 0, false);
-    for group in diff.grouped_ops(CONTEXT) {
-        let mut hunk = hunk(&diff, &group);
+    for group in group_diff_ops(operations(&old, &new), CONTEXT) {
+        let mut hunk = hunk(&old, &new, &group);
         if lines + hunk.lines.len() > MAX_LINES {
             hunk.lines.truncate(MAX_LINES - lines);
             truncated = true;
@@ -169,7 +168,26 @@ fn hunks(old: &str, new: &str) -> (Vec<Hunk>, bool) {
     (hunks, truncated)
 }
 
-fn hunk(diff: &TextDiff<'_, '_, str>, group: &[DiffOp]) -> Hunk {
+/// What makes the new lines of the old ones, by Myers. Called by itself, since similar's way over
+/// texts brings all of its algorithms into the program.
+fn operations(old: &[&str], new: &[&str]) -> Vec<DiffOp> {
+    let lines = IdentifyDistinct::<u32>::new(old, 0..old.len(), new, 0..new.len());
+    let mut found = Compact::new(Replace::new(Capture::new()), old, new);
+    let done = myers::diff_deadline(
+        &mut found,
+        lines.old_lookup(),
+        lines.old_range(),
+        lines.new_lookup(),
+        lines.new_range(),
+        Some(Instant::now() + DEADLINE),
+    );
+    match done {
+        Ok(()) => found.into_inner().into_inner().into_ops(),
+        Err(never) => match never {},
+    }
+}
+
+fn hunk(old: &[&str], new: &[&str], group: &[DiffOp]) -> Hunk {
     let (old_start, old_lines) = span(group.iter().map(DiffOp::old_range));
     let (new_start, new_lines) = span(group.iter().map(DiffOp::new_range));
     let line = |change: similar::Change<&str>| Line {
@@ -180,7 +198,7 @@ fn hunk(diff: &TextDiff<'_, '_, str>, group: &[DiffOp]) -> Hunk {
         },
         text: change.value().to_owned(),
     };
-    let lines = group.iter().flat_map(|op| diff.iter_changes(op)).map(line).collect();
+    let lines = group.iter().flat_map(|op| op.iter_changes(old, new)).map(line).collect();
     Hunk { old_start, old_lines, new_start, new_lines, lines }
 }
 
