@@ -40,4 +40,29 @@ mod tests {
             assert!(tmp.path().join("man1").join(page).is_file(), "{page}");
         }
     }
+
+    /// Its page, and those of the commands below it, say every flag.
+    fn check(command: &clap::Command, name: &str, dir: &std::path::Path) {
+        let path = dir.join(format!("{name}.1"));
+        let page = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+        for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
+            if let Some(flag) = argument.get_long() {
+                let written = format!("\\-\\-{}", flag.replace('-', "\\-"));
+                assert!(page.contains(&written), "{name}: --{flag}");
+            }
+        }
+        for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
+            check(inner, &format!("{name}-{}", inner.get_name()), dir);
+        }
+    }
+
+    #[test]
+    fn every_command_has_a_page_with_all_its_flags() {
+        let tmp = tempfile::tempdir().unwrap();
+        let (output, _, _) = captured(false);
+        run(ManArgs { dir: Some(tmp.path().into()) }, &mut Context::new(output, None)).unwrap();
+        let mut command = Cli::command();
+        command.build();
+        check(&command, "dossierd", tmp.path());
+    }
 }

@@ -127,8 +127,12 @@ fn named(typed: &Path, known: &[FeatureRow]) -> Result<String, CliError> {
 
 /// The feature that the current directory lies in.
 fn here(known: &[FeatureRow]) -> Option<String> {
-    let current = std::env::current_dir().and_then(std::fs::canonicalize).ok()?;
-    containing(&current, known)
+    containing(&current_dir()?, known)
+}
+
+/// The current directory, canonical; `None` if it is gone.
+pub fn current_dir() -> Option<PathBuf> {
+    std::env::current_dir().and_then(std::fs::canonicalize).ok()
 }
 
 /// The id of the innermost feature that `dir` (canonical) is or lies in.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::atomic;
 use super::document;
@@ -65,32 +65,42 @@ struct ReadFile {
 #[derive(Serialize)]
 struct WriteFile<'a> {
     schema_version: u64,
-    roots: &'a [RegisteredRoot],
+    roots: Vec<WriteRoot<'a>>,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
 }
 
-/// Members of a root that may be left out. Others that are not in the new document are of a
-/// later version.
-const OPTIONAL: [&str; 2] = ["mission_type", "steps"];
+#[derive(Serialize)]
+struct WriteRoot<'a> {
+    #[serde(flatten)]
+    root: &'a RegisteredRoot,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
+}
 
-/// Takes over what a later version has added to the file or to a root that stays.
-fn keep_unknown(new: &mut Value, old: &Value) {
-    add_missing(new, old);
-    let roots = new["roots"].as_array_mut().into_iter().flatten();
-    for root in roots {
-        let mut known = old["roots"].as_array().into_iter().flatten();
-        if let Some(old) = known.find(|old| old["id"] == root["id"]) {
-            add_missing(root, old);
-        }
+impl<'a> WriteFile<'a> {
+    /// The roots, each with what a later version has added to it in the document before.
+    fn new(roots: &'a [RegisteredRoot], before: &Value) -> Self {
+        let of = |root: &RegisteredRoot| {
+            let mut former = before["roots"].as_array().into_iter().flatten();
+            former.find(|former| former["id"] == root.id.as_str())
+        };
+        let of = |root| of(root).map(|former| unknown(former, &OF_ROOT)).unwrap_or_default();
+        let roots = roots.iter().map(|root| WriteRoot { root, unknown: of(root) }).collect();
+        Self { schema_version: VERSION, roots, unknown: unknown(before, &OF_FILE) }
     }
 }
 
-fn add_missing(new: &mut Value, old: &Value) {
-    let (Some(new), Some(old)) = (new.as_object_mut(), old.as_object()) else { return };
-    for (name, value) in old {
-        if !OPTIONAL.contains(&name.as_str()) && !new.contains_key(name) {
-            new.insert(name.clone(), value.clone());
-        }
-    }
+/// Members of the file that this version knows.
+const OF_FILE: [&str; 2] = ["schema_version", "roots"];
+/// Members of a root that this version knows.
+const OF_ROOT: [&str; 6] = ["id", "path", "kind", "mission_type", "steps", "added_at"];
+
+/// What a later version has added to a document, or to a part of it.
+fn unknown(document: &Value, known: &[&str]) -> Map<String, Value> {
+    let members = document.as_object().into_iter().flatten();
+    let others = members.filter(|(name, _)| !known.contains(&name.as_str()));
+    others.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// The registry's file.
@@ -125,10 +135,7 @@ impl RegistryFile {
     pub fn save(&self, registry: &Registry) -> Result<(), StoreError> {
         self.check(&registry.roots)?;
         self.load()?;
-        let file = WriteFile { schema_version: VERSION, roots: &registry.roots };
-        let mut file = serde_json::to_value(file)
-            .map_err(|source| StoreError::io("write", &self.path, source.into()))?;
-        keep_unknown(&mut file, &self.as_it_is()?);
+        let file = WriteFile::new(&registry.roots, &self.as_it_is()?);
         atomic::replace(&self.path, &document::render(&file, &self.path)?, 0o600)
     }
 
@@ -267,7 +274,7 @@ mod tests {
         ] {
             let error = file.save(&Registry { roots: roots.clone() }).unwrap_err();
             assert!(error.to_string().contains(expected), "{error}");
-            let text = serde_json::to_vec(&WriteFile { schema_version: 1, roots: &roots }).unwrap();
+            let text = serde_json::to_vec(&WriteFile::new(&roots, &Value::Null)).unwrap();
             fs::write(file.path(), text).unwrap();
             assert!(file.load().unwrap_err().to_string().contains(expected));
             fs::remove_file(file.path()).unwrap();

@@ -145,14 +145,15 @@ fn what_a_former_version_wrote_is_all_there() {
         place.run(&["verify", "project/.kittify/dossiers"]).fine();
         running.stop();
         running = place.start();
-        assert_eq!(place.run(&["list", "--json"]).json()["roots"][0]["id"], expected["root"]);
+        assert_eq!(place.run(&["status", "plan-me", "--json"]).json()["step_source"], "explicit");
         running.stop();
     }
 }
 
 fn is_all_there(place: &Place, expected: &Value) {
     let listed = place.run(&["list", "--json"]).json();
-    assert_eq!(listed["roots"][0]["id"], expected["root"]);
+    let [_, (_, project)] = project_ids(place);
+    assert_eq!(listed["roots"][0]["id"], format!("r{project}"));
     assert_eq!(listed["features"].as_array().map(Vec::len), Some(2), "{listed}");
     let overview = place.run(&["status", "plan-me", "--json"]).json();
     assert_eq!(overview["parity_hash_sha256"], expected["parity"]);
@@ -168,7 +169,7 @@ fn is_all_there(place: &Place, expected: &Value) {
     assert_eq!(known, ids(&expected["events"]), "a restart of what is unchanged writes nothing");
     let baselines = place.dossier("plan-me").join("baselines");
     assert_eq!(files(&baselines).len(), 1, "the one of another branch is kept");
-    assert_eq!(counts(place)[3], 1, "the dead letter");
+    assert_eq!(Some(counts(place)[3]), expected["dead_letters"].as_u64());
 }
 
 /// Delivery goes on where it was, the log with higher numbers.
@@ -376,10 +377,10 @@ fn make_the_fixture() {
     assert!(!pending.is_empty());
     let overview = place.run(&["status", "plan-me", "--json"]).json();
     let expected = json!({
-        "root": place.run(&["list", "--json"]).json()["roots"][0]["id"],
         "parity": overview["parity_hash_sha256"],
         "events": of_feature,
         "pending": pending,
+        "dead_letters": counts(&place)[3],
         "clock": all.iter().filter_map(|event| event["lamport_clock"].as_u64()).max(),
     });
     running.stop();

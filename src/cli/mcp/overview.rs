@@ -10,6 +10,7 @@ use super::daemon::{Daemon, Target, yes};
 use super::{missing, said};
 use crate::cli::CliError;
 use crate::cli::render::features::in_order;
+use crate::cli::select;
 use crate::cli::wire::{DriftSummary, FeatureRow, Features, Overview};
 
 /// Missing artifacts that the overview of one feature names.
@@ -83,7 +84,7 @@ struct Full {
 pub(super) async fn answer(daemon: &Daemon, asked: Asked) -> Result<Answer, CliError> {
     if asked.feature.is_none() {
         let all = daemon.features(asked.fresh).await?;
-        let here = std::env::current_dir().and_then(std::fs::canonicalize).ok();
+        let here = select::current_dir();
         return Ok(all_features(&all, here.as_deref(), asked.skip));
     }
     let target = Target { feature: asked.feature, fresh: asked.fresh };
