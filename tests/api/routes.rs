@@ -193,6 +193,14 @@ async fn each_code_can_be_had() {
     let mut anonymous = get("/api/features");
     anonymous.peer = Peer::Anonymous;
     check(world.ask(anonymous).await, Code::Unauthorized);
+    let mut next = crate::kit::view([Plan::new("f1", "001-alpha").view()]);
+    let late = |id: &str, slug: &str| PendingFeature { id: id.into(), slug: slug.into() };
+    next.pending = vec![late("f8", "late"), late("f9", "001-alpha")];
+    *world.upcoming.lock().expect("not poisoned") = Some(next);
+    check(world.ask(get("/api/dossier/overview?feature=late&fresh=true")).await, Code::Starting);
+    // One feature of this name is known, and there is another one; its id means it alone.
+    check(world.ask(get("/api/dossier/overview?feature=001-alpha")).await, Code::Starting);
+    world.get("/api/dossier/overview?feature=f1").await.ok();
     for (error, code) in [
         (CommandError::Timeout("slow".into()), Code::StaleRead),
         (CommandError::Stopping, Code::Stopping),
@@ -204,14 +212,6 @@ async fn each_code_can_be_had() {
     world.refuse("register", CommandError::Timeout("slow".into()));
     let register = request(Method::POST, "/api/features", r#"{"path": "/x"}"#);
     check(world.ask(register).await, Code::Timeout);
-    let mut next = crate::kit::view([Plan::new("f1", "001-alpha").view()]);
-    let late = |id: &str, slug: &str| PendingFeature { id: id.into(), slug: slug.into() };
-    next.pending = vec![late("f8", "late"), late("f9", "001-alpha")];
-    *world.upcoming.lock().expect("not poisoned") = Some(next);
-    check(world.ask(get("/api/dossier/overview?feature=late&fresh=true")).await, Code::Starting);
-    // One feature of this name is known, and there is another one; its id means it alone.
-    check(world.ask(get("/api/dossier/overview?feature=001-alpha")).await, Code::Starting);
-    world.get("/api/dossier/overview?feature=f1").await.ok();
     // Only a disk that hangs makes it busy; the module of blocking reads tests that.
     seen.insert(Code::Busy.as_str());
     let all: BTreeSet<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();

@@ -29,6 +29,7 @@ FILES = sorted(
         "completions/dossierd.fish",
         "dossierd",
         "launchd/dev.dossier.dossierd.plist",
+        "launchd/socket-activated/dev.dossier.dossierd.plist",
         *(f"systemd/{unit}" for unit in UNITS),
     ]
 )

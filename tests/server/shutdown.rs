@@ -93,8 +93,8 @@ fn the_pulse_is_felt_as_long_as_both_listeners_accept() {
     let mut site = Site::new();
     let pulse = site.server.as_ref().unwrap().pulse.clone();
     let is_felt = |site: &Site| {
-        let asked = tokio::time::timeout(DEADLINE, pulse.is_felt());
-        site.runtime().block_on(async { asked.await.unwrap() })
+        let asked = async { tokio::time::timeout(DEADLINE, pulse.is_felt()).await.unwrap() };
+        site.runtime().block_on(asked)
     };
     assert!(is_felt(&site) && is_felt(&site));
     site.shutdown(DEADLINE);
