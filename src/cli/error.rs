@@ -17,9 +17,6 @@ pub const EXIT_FINDINGS: u8 = 1;
 pub const EXIT_ERROR: u8 = 2;
 /// Bad usage (`EX_USAGE` of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;
-/// The daemon is configured to do what it cannot (`EX_CONFIG` of sysexits.h): another start
-/// fails in the same way, so the units of systemd make none.
-pub const EXIT_CONFIG: u8 = 78;
 
 /// What a command that did its work found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +34,6 @@ pub enum Verdict {
 pub enum ErrorKind {
     /// What was typed makes no sense.
     Usage,
-    /// The daemon's configuration, or what its service manager passes, makes no sense.
-    Config,
     /// No daemon is running.
     NoDaemon,
     /// Something that is not our daemon answers.
@@ -61,7 +56,6 @@ pub fn exit_code(result: &Result<Verdict, CliError>) -> u8 {
         Ok(Verdict::Failing) => EXIT_ERROR,
         Err(error) => match error.kind {
             ErrorKind::Usage => EXIT_USAGE,
-            ErrorKind::Config => EXIT_CONFIG,
             ErrorKind::NoDaemon
             | ErrorKind::Untrusted
             | ErrorKind::Refused
@@ -161,7 +155,6 @@ mod tests {
         assert_eq!(exit_code(&Ok(Verdict::Failing)), 2);
         for (kind, code) in [
             (ErrorKind::Usage, 64),
-            (ErrorKind::Config, 78),
             (ErrorKind::NoDaemon, 2),
             (ErrorKind::Untrusted, 2),
             (ErrorKind::Refused, 2),

@@ -152,7 +152,7 @@ fn is_passing(error: &CliError, lost_since: Option<Instant>) -> bool {
             }
             Some(_) => false,
         },
-        ErrorKind::Usage | ErrorKind::Config | ErrorKind::Untrusted | ErrorKind::Input => false,
+        ErrorKind::Usage | ErrorKind::Untrusted | ErrorKind::Input => false,
     }
 }
 

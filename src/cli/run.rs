@@ -14,7 +14,6 @@ use crate::platform::access::{forbid_core_dumps, restrict_new_files};
 use crate::platform::memory;
 use crate::platform::supervisor::Supervisor;
 use crate::store::LockError;
-use crate::sync::CourierError;
 
 pub(super) fn run(args: RunArgs, context: &mut Context) -> Result<Verdict, CliError> {
     let supervisor = prepare_process()?;
@@ -60,7 +59,7 @@ pub(super) fn prepare_process() -> Result<Supervisor, CliError> {
     forbid_core_dumps();
     Supervisor::of_this_process().map_err(|error| {
         let source = std::error::Error::source(&error).map(ToString::to_string);
-        let refused = CliError::new(ErrorKind::Config, error.to_string())
+        let refused = CliError::new(ErrorKind::Io, error.to_string())
             .hint("correct the unit that starts dossierd, or start it without");
         match source {
             Some(source) => refused.because(source),
@@ -131,8 +130,7 @@ pub(super) fn end(host: Host) -> Result<Verdict, CliError> {
 
 /// What to do when the daemon cannot start.
 pub(super) fn explain(error: HostError) -> CliError {
-    let kind = if is_of_configuration(&error) { ErrorKind::Config } else { ErrorKind::Io };
-    let mut cli = CliError::new(kind, error.to_string());
+    let mut cli = CliError::new(ErrorKind::Io, error.to_string());
     if let Some(hint) = hint(&error) {
         cli = cli.hint(hint);
     }
@@ -146,23 +144,6 @@ pub(super) fn explain(error: HostError) -> CliError {
         cli = cli.because(causes.join(": "));
     }
     cli
-}
-
-/// Does every start fail in this way until somebody changes what is configured?
-fn is_of_configuration(error: &HostError) -> bool {
-    match error {
-        HostError::Config(_)
-        | HostError::Start(StartError::Config(_))
-        | HostError::Delivery(CourierError::Sink { .. }) => true,
-        HostError::Server(error) => matches!(
-            error,
-            ServerError::NotLoopback(_)
-                | ServerError::AllowedHost(_)
-                | ServerError::Limit { .. }
-                | ServerError::Passed { .. }
-        ),
-        _ => false,
-    }
 }
 
 /// What to do, where the error does not say it itself.

@@ -21,7 +21,7 @@ use crate::daemon::{Daemon, Ending, Setup, StartError};
 use crate::platform::supervisor::Supervisor;
 use crate::platform::threads;
 use crate::server::{
-    self, Counters, IfBusy, Limits, PassedListeners, RunningServer, Server, ServerConfig,
+    self, Counters, IfBusy, Limits, PassedListeners, RunningServer, Server, ServerConfig, Warning,
 };
 use crate::store::{Home, secret};
 use crate::survey::now;
@@ -131,6 +131,8 @@ impl Host {
                     }
                 };
                 warnings.extend(more.iter().cloned());
+                // It can be closed without another start, and the API tells it by itself.
+                more.retain(|warning| *warning != Warning::NoTcpAuth.to_string());
                 api.set_warnings(more);
                 let (signs, pulse) = (daemon.vital_signs(), server.pulse.clone());
                 let vigil = Vigil::keep(manager.clone(), supervisor.watchdog, signs, pulse);

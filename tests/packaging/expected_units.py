@@ -19,7 +19,7 @@ RUN = {
     "Service.ExecReload": ["/bin/kill -HUP $MAINPID"],
     "Service.Restart": ["on-failure"],
     "Service.RestartSec": ["1"],
-    "Service.RestartPreventExitStatus": ["64 78"],
+    "Service.RestartPreventExitStatus": ["64"],
     "Service.TimeoutStartSec": ["30"],
     "Service.TimeoutStopSec": ["15"],
     "Service.WatchdogSec": ["30"],

@@ -44,7 +44,7 @@ fn refused(place: &Place, descriptor: impl Into<OwnedFd>, name: &str, words: &[&
     let mut command = passed(place, descriptor, name, &["--listen", "127.0.0.1:0"]);
     let output = command.output().expect("runs");
     let err = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(78), "{err}");
+    assert_eq!(output.status.code(), Some(2), "{err}");
     for word in words {
         assert!(err.contains(word), "no {word:?} in {err}");
     }

@@ -60,13 +60,13 @@ fn configurations_that_make_no_sense() {
     ] {
         write(&file, text);
         let refused = place.run(&["run"]);
-        refused.fails(78, words);
+        refused.fails(2, words);
         assert!(!text.contains("lissten") || refused.err.contains(&shown), "{}", refused.err);
         assert!(!refused.err.contains("error: line"), "{}", refused.err);
         assert_eq!(fs::read_to_string(&file).expect("stays"), text);
     }
     fs::remove_file(&file).expect("removed");
-    place.run(&["run", "--config", "mine.yaml"]).fails(78, &["no configuration file mine.yaml"]);
+    place.run(&["run", "--config", "mine.yaml"]).fails(2, &["no configuration file mine.yaml"]);
     place.run(&["run", "--log", "[["]).fails(64, &["is no log filter"]);
     place.run(&["run", "--listen", "0.0.0.0:0"]).fails(64, &["only loopback"]);
 }

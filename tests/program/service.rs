@@ -159,7 +159,7 @@ fn directories_of_the_manager_are_used() {
 fn a_configuration_that_makes_no_sense_is_not_worth_another_start() {
     let place = Place::new();
     crate::kit::write(&place.home().join("config/config.yaml"), "lissten: 1\n");
-    place.run(&["run"]).fails(78, &["lissten"]);
+    place.run(&["run"]).fails(2, &["lissten"]);
 }
 
 #[test]

@@ -50,8 +50,7 @@ Examples:
 FEATURE is a slug, an id (see `dossierd list`), or a path to a feature directory. Left out, it
 is the feature that the current directory lies in.
 
-Exit codes: 0 fine; 1 incomplete or drifted (check, drift, verify); 2 error; 64 bad usage;
-78 a configuration of the daemon that makes no sense.
+Exit codes: 0 fine; 1 incomplete or drifted (check, drift, verify); 2 error; 64 bad usage.
 Results go to stdout, everything else, errors too, to stderr, with --json as without it.
 DOSSIERD_HOME=DIR puts configuration, state and runtime files below one directory;
 DOSSIERD_SOCKET=PATH stands in for --socket.
