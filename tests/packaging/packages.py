@@ -179,7 +179,7 @@ def check_lintian(report, deb):
 
 
 def check_rpm(report, rpm):
-    query = ["rpm", "--dbpath", "/nonexistent", "--query", "--package", rpm]
+    query = ["rpm", "--dbpath", os.environ["TMPDIR"], "--query", "--package", rpm]
     rows = said(*query, "--queryformat", "[%{FILEMODES:perms} %{FILEUSERNAME} %{FILENAMES}\n]")
     files, wrong = set(), []
     for line in rows.splitlines():
