@@ -76,12 +76,6 @@ def check_program(report, root):
         problems = [] if right else [f"exit {ran.returncode}: {ran.stdout[-300:]} {ran.stderr[-300:]}"]
         report.check(f"installed: `dossierd {command[0]}` reads a project", problems)
     shutil.rmtree(sample)
-    status = run(root, "dossierd", "service", "install")
-    told = status.returncode == 2 and "no systemd" in status.stderr
-    report.check(
-        "installed: `service install` says that there is no systemd",
-        [] if told else [f"exit {status.returncode}: {status.stdout} {status.stderr}"],
-    )
 
 
 def check_files(report, root):
