@@ -8,6 +8,7 @@ use super::check::refused;
 use super::error::HostError;
 use super::running::{Host, server_auth, server_limits};
 use crate::daemon::config::{Config, DEFAULT_LOG, TcpAuth};
+use crate::store::with_causes;
 
 /// What a reload did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +36,7 @@ impl Host {
                 }
             }
             Err(error) => {
-                let error = described(error);
+                let error = with_causes(error);
                 tracing::error!(%error, "the configuration was not reloaded; the former one stays in force");
             }
         }
@@ -55,7 +56,7 @@ impl Host {
             log: config.log.clone().unwrap_or_else(|| DEFAULT_LOG.to_owned()),
         };
         if let Err(error) = self.apply(&before, &config) {
-            self.standing.refuse(config, described(&error));
+            self.standing.refuse(config, with_causes(&error));
             return Err(error);
         }
         self.standing.take(config);
@@ -98,15 +99,4 @@ fn names_certificates(config: &Config) -> bool {
     let webhook = config.sync.webhook.as_ref().and_then(|webhook| webhook.ca_file.as_ref());
     let nats = config.sync.nats.as_ref().and_then(|nats| nats.ca_file.as_ref());
     webhook.or(nats).is_some()
-}
-
-/// An error with everything that led to it, on one line.
-fn described(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }

@@ -23,7 +23,7 @@ pub mod secret;
 
 pub use clock::LamportClock;
 pub use dossier_dir::{DossierDir, project_id};
-pub use error::StoreError;
+pub use error::{StoreError, with_causes};
 pub use event_log::{
     Append, Appended, EventLog, LineBody, LogEvent, LogLine, LogReader, MAX_LINE, Position,
     Recovery, Segment, Syncer, remove_segments_before, segments,

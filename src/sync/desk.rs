@@ -17,10 +17,10 @@ use super::logs;
 use super::pause::{Pause, PauseFile};
 use super::queue::{Limits, Queue};
 use super::retention::KeptSegments;
-use super::secrets::described;
 use super::status::{SinkState, SinkStatus};
 use crate::daemon::handle::DaemonHandle;
 use crate::dossier::Timestamp;
+use crate::store::with_causes;
 use crate::store::{Home, StoreError};
 
 /// Bytes of events in a batch.
@@ -88,7 +88,7 @@ impl Desk {
         let paused = match pause_file.read() {
             Ok(paused) => paused.then_some(Pause::Asked),
             // Whether somebody asked for a pause is not known, so nothing is sent.
-            Err(error) => Some(Pause::Unknown(described(&error))),
+            Err(error) => Some(Pause::Unknown(with_causes(&error))),
         };
         let status = SinkStatus {
             name: setup.name,
@@ -174,7 +174,7 @@ impl Desk {
             self.faults.remove(what);
             return;
         };
-        let fault = described(&error);
+        let fault = with_causes(&error);
         if self.faults.get(what) != Some(&fault) {
             tracing::error!(sink = self.setup.name, error = %fault, "delivery is held up; trying again");
         }

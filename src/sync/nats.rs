@@ -19,12 +19,13 @@ use futures_util::StreamExt as _;
 use serde::Deserialize;
 
 use super::batch::{Batch, Entry};
-use super::secrets::{SecretFile, described};
+use super::secrets::SecretFile;
 use super::sink::{Outcome, Verdict};
 use super::tls;
 use crate::daemon::config::{Nats as Config, NatsUrl};
 use crate::dossier::event::EventType;
 use crate::dossier::fleet::{SUBJECTS, subject};
+use crate::store::with_causes;
 
 /// JetStream's `JSStreamMessageExceedsMaximumErr`.
 const MESSAGE_TOO_LARGE: ErrorCode = ErrorCode(10054);
@@ -82,9 +83,9 @@ impl Broker {
         let connected = options.connect(self.url.as_text()).await;
         let client = connected.map_err(|error| match error.kind() {
             ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
-                NoConnection::Unauthorised(format!("the broker refuses: {}", described(&error)))
+                NoConnection::Unauthorised(format!("the broker refuses: {}", with_causes(&error)))
             }
-            _ => NoConnection::Failed(described(&error)),
+            _ => NoConnection::Failed(with_causes(&error)),
         })?;
         Ok(jetstream::ContextBuilder::new().timeout(TIMEOUT).ack_timeout(TIMEOUT).build(client))
     }
@@ -201,7 +202,7 @@ fn is_too_large(error: &PublishError) -> bool {
 
 /// What went wrong, and what to do where the message alone does not say.
 fn explained(error: &PublishError) -> String {
-    let text = described(error);
+    let text = with_causes(error);
     match error.kind() {
         PublishErrorKind::StreamNotFound => format!(
             "{text}; make a stream for the subjects `dossier.>`, as with `nats stream add DOSSIER --subjects 'dossier.>'`"
@@ -215,19 +216,19 @@ fn explained(error: &PublishError) -> String {
 pub async fn snapshots(broker: &Context, mut each: impl FnMut(&[u8])) -> Result<(), String> {
     let filter = format!("{SUBJECTS}.*.*.{}", EventType::SnapshotComputed.as_str());
     let name = broker.stream_by_subject(format!("{SUBJECTS}.>")).await.map_err(|error| {
-        format!("{}; no stream has the subjects `{SUBJECTS}.>`", described(&error))
+        format!("{}; no stream has the subjects `{SUBJECTS}.>`", with_causes(&error))
     })?;
-    let stream = broker.get_stream(name).await.map_err(|error| described(&error))?;
+    let stream = broker.get_stream(name).await.map_err(|error| with_causes(&error))?;
     let config = OrderedConfig { filter_subject: filter, ..OrderedConfig::default() };
-    let consumer = stream.create_consumer(config).await.map_err(|error| described(&error))?;
+    let consumer = stream.create_consumer(config).await.map_err(|error| with_causes(&error))?;
     let mut left = consumer.cached_info().num_pending;
-    let mut messages = consumer.messages().await.map_err(|error| described(&error))?;
+    let mut messages = consumer.messages().await.map_err(|error| with_causes(&error))?;
     while left > 0 {
         let next = tokio::time::timeout(TIMEOUT, messages.next()).await;
         let message = next
             .map_err(|_| format!("no message within {} s", TIMEOUT.as_secs()))?
             .ok_or("the broker ended the stream")?
-            .map_err(|error| described(&error))?;
+            .map_err(|error| with_causes(&error))?;
         each(&message.payload);
         left = message.info().map_err(|error| error.to_string())?.pending;
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::dossier::Digest;
-use crate::store::secret;
+use crate::store::{secret, with_causes};
 
 /// A file with a secret on one line.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl SecretFile {
     fn contents(&self) -> Result<String, String> {
         let path = self.path.display();
         let bytes = secret::read_secret(&self.path)
-            .map_err(|error| described(&error))?
+            .map_err(|error| with_causes(&error))?
             .ok_or_else(|| format!("there is no file {path}; it should hold the secret"))?;
         let text = String::from_utf8(bytes).map_err(|_| format!("{path} is not text"))?;
         let text = text.trim();
@@ -51,17 +51,6 @@ impl SecretFile {
         }
         Ok(text.to_owned())
     }
-}
-
-/// An error with everything that led to it, on one line.
-pub(super) fn described(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
-use super::secrets::described;
 use crate::store::document;
+use crate::store::with_causes;
 
 /// More than all certificates of a system.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
@@ -28,7 +28,7 @@ pub(super) fn client(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, String
     }
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| described(&error))?
+        .map_err(|error| with_causes(&error))?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(Arc::new(config))
@@ -37,13 +37,13 @@ pub(super) fn client(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, String
 fn given(path: &Path, roots: &mut RootCertStore) -> Result<(), String> {
     let shown = path.display();
     let bytes = document::read(path, MAX_BYTES)
-        .map_err(|error| described(&error))?
+        .map_err(|error| with_causes(&error))?
         .ok_or_else(|| format!("there is no file {shown}; ca_file names it"))?;
     let mut found = 0;
     for certificate in CertificateDer::pem_slice_iter(&bytes) {
         let certificate = certificate
             .map_err(|error| format!("{shown} has a certificate that is none: {error}"))?;
-        roots.add(certificate).map_err(|error| format!("{shown}: {}", described(&error)))?;
+        roots.add(certificate).map_err(|error| format!("{shown}: {}", with_causes(&error)))?;
         found += 1;
     }
     if found == 0 {

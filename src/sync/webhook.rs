@@ -20,12 +20,13 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::answer::{shortened, verdicts};
 use super::batch::Batch;
-use super::secrets::{SecretFile, described};
+use super::secrets::SecretFile;
 use super::signature::SigningSecret;
 use super::sink::{Outcome, Verdict};
 use super::tls;
 use crate::daemon::config::{Format, Webhook as Config};
 use crate::dossier::Digest;
+use crate::store::with_causes;
 
 /// More than the results of a thousand events need.
 const MAX_ANSWER: usize = 4 * 1024 * 1024;
@@ -140,7 +141,7 @@ impl Webhook {
         &self,
         request: Request<Full<Bytes>>,
     ) -> Result<(StatusCode, HeaderMap, Bytes), String> {
-        let response = self.client.request(request).await.map_err(|error| described(&error))?;
+        let response = self.client.request(request).await.map_err(|error| with_causes(&error))?;
         let (parts, body) = response.into_parts();
         let body = Limited::new(body, MAX_ANSWER).collect().await;
         let body = body.map_err(|error| format!("the answer breaks off: {error}"))?.to_bytes();

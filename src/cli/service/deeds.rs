@@ -4,11 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::disk;
-use super::program::{Program, ProgramError};
+use super::program::Program;
 use super::service_file::{FileState, ServiceFile};
 use crate::cli::error::{CliError, ErrorKind};
 use crate::cli::output::Output;
 use crate::cli::render::{Line, Tone};
+use crate::store::with_causes;
 
 /// Does things, or says what it would do.
 pub(super) struct Deeds<'a> {
@@ -113,7 +114,7 @@ impl<'a> Deeds<'a> {
                 Ok(true)
             }
             Err(error) => {
-                self.warn(format!("{line}: {}", whole(&error)))?;
+                self.warn(format!("{line}: {}", with_causes(&error)))?;
                 self.left.push(line);
                 Ok(false)
             }
@@ -137,18 +138,6 @@ impl<'a> Deeds<'a> {
         }
         Ok(true)
     }
-}
-
-/// The message of an error with those of its sources.
-pub(super) fn whole(error: &ProgramError) -> String {
-    let mut text = error.to_string();
-    let mut next = std::error::Error::source(error);
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }
 
 /// May these files be replaced? Looked at before anything is done.

@@ -1,7 +1,7 @@
 //! The service under the launchd of this user.
 
 use super::agent::{self, LABEL};
-use super::deeds::{Deeds, check_replaceable, whole};
+use super::deeds::{Deeds, check_replaceable};
 use super::disk;
 use super::program::{ACTING, ASKING, Program, ProgramError};
 use super::service_file::FileState;
@@ -10,6 +10,7 @@ use super::status::{Part, ServiceStatus};
 use crate::cli::args::{InstallArgs, UninstallArgs, VariantArgs};
 use crate::cli::error::{CliError, ErrorKind, Verdict};
 use crate::cli::output::Output;
+use crate::store::with_causes;
 
 /// launchd's names for this user's agents, and for ours.
 struct Target {
@@ -136,7 +137,7 @@ pub(super) fn uninstall(
         }
         Ok(_) => {}
         Err(error) => {
-            deeds.warn(whole(&error))?;
+            deeds.warn(with_causes(&error))?;
             deeds.leave(format!("launchctl bootout {}", target.service));
         }
     }
@@ -161,7 +162,7 @@ pub(super) fn status(setting: &Setting) -> Result<ServiceStatus, CliError> {
         Ok(answer) => (answer, None),
         // launchd does not know an agent that is not loaded.
         Err(ProgramError::Failed { .. }) => (String::new(), None),
-        Err(error) => (String::new(), Some(whole(&error))),
+        Err(error) => (String::new(), Some(with_causes(&error))),
     };
     let said = Printed::of(&answer);
     let program = match is_there {

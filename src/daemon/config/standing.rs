@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::keys::{Applies, KEYS};
 use super::{Config, ConfigSource, Effective, HttpUrl, NatsUrl};
+use crate::store::with_causes;
 
 /// The configuration of a daemon that runs.
 pub struct Standing {
@@ -65,7 +66,7 @@ impl Standing {
         let mut warnings = Vec::new();
         match (found, &now.refused) {
             (Err(error), _) => {
-                let why = described(&error);
+                let why = with_causes(&error);
                 warnings.push(format!("{why}; the former configuration stays in force"));
             }
             (Ok(found), Some((refused, why))) if found == *refused => {
@@ -116,17 +117,6 @@ fn webhook_url(config: &Config) -> Option<&HttpUrl> {
 
 fn nats_url(config: &Config) -> Option<&NatsUrl> {
     config.sync.nats.as_ref().map(|nats| &nats.url)
-}
-
-/// An error with everything that led to it, on one line.
-fn described(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

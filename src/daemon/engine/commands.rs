@@ -13,7 +13,7 @@ use crate::daemon::publish;
 use crate::daemon::root::{Root, registration};
 use crate::daemon::view::{FeatureView, RootView};
 use crate::project::root::classify_registration;
-use crate::store::{Registry, RootKind};
+use crate::store::{Registry, RootKind, with_causes};
 use crate::survey::{Task, now as timestamp};
 use crate::watch::{CookieError, WatchBackend};
 
@@ -226,7 +226,7 @@ impl Engine {
             return Err(CommandError::Invalid(text));
         }
         let found = classify_registration(path)
-            .map_err(|error| CommandError::Invalid(with_cause(&error)))?;
+            .map_err(|error| CommandError::Invalid(with_causes(&error)))?;
         let mut registered = registration(&found, mission_type, timestamp());
         if registered.kind == RootKind::Project && step.is_some() {
             let text = "a step belongs to one feature; register the feature directory, or set it afterwards";
@@ -332,7 +332,7 @@ impl Engine {
 
     fn save_registry(&self) -> Result<(), CommandError> {
         let saved = self.parts.registry.save(&self.registry());
-        saved.map_err(|error| CommandError::Failed(with_cause(&error)))
+        saved.map_err(|error| CommandError::Failed(with_causes(&error)))
     }
 
     /// Takes a change back that could not be saved.
@@ -379,15 +379,4 @@ fn check_step(feature: &Feature, step: &str) -> Result<(), CommandError> {
         return Err(CommandError::Invalid(text));
     }
     Ok(())
-}
-
-/// An error with its causes, on one line.
-fn with_cause(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text.push_str(&format!(": {source}"));
-        cause = source.source();
-    }
-    text
 }

@@ -23,7 +23,7 @@ use super::sealing::Waiting;
 use super::sequence::EventIds;
 use super::snapshot_file::SnapshotFile;
 use crate::platform::memory;
-use crate::store::{EventLog, LamportClock, StoreError};
+use crate::store::{EventLog, LamportClock, StoreError, with_causes};
 
 /// First pause after a failed write; doubled up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(250);
@@ -241,13 +241,7 @@ impl Journal {
 /// The error and what to do about it.
 pub(super) fn describe(error: &StoreError) -> String {
     let hint = error.hint().map_or_else(String::new, |hint| format!("; {hint}"));
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text + &hint
+    with_causes(error) + &hint
 }
 
 /// The loop's side: orders never block.

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Desk, Next, WRITE};
 use crate::store::StoreError;
+use crate::store::with_causes;
 use crate::sync::batch::Batch;
 use crate::sync::pause::Pause;
-use crate::sync::secrets::described;
 use crate::sync::sink::{Outcome, Verdict};
 
 /// A back end that refuses so many events in a row, each sent alone, refuses everything:
@@ -54,7 +54,7 @@ impl Desk {
         let known = match settled {
             Ok(known) => known,
             Err(error) => {
-                let reason = described(&error);
+                let reason = with_causes(&error);
                 self.note(WRITE, Err(error));
                 return self.wait(reason, None);
             }
@@ -126,7 +126,7 @@ impl Desk {
             kept.settled(self.setup.name, log, place, segment).map(drop)
         });
         if let Err(error) = released {
-            tracing::warn!(error = %described(&error), "an old segment of a log cannot be removed");
+            tracing::warn!(error = %with_causes(&error), "an old segment of a log cannot be removed");
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use super::super::deeds::{Deeds, check_replaceable, whole};
+use super::super::deeds::{Deeds, check_replaceable};
 use super::super::disk;
 use super::super::program::{ACTING, ASKING, Program};
 use super::super::quoting::first_word;
@@ -15,6 +15,7 @@ use super::manager::{Manager, UnitFacts, lingers};
 use crate::cli::args::InstallArgs;
 use crate::cli::error::{CliError, ErrorKind, Verdict};
 use crate::cli::output::Output;
+use crate::store::with_causes;
 
 pub(in crate::cli::service) fn install(
     args: &InstallArgs,
@@ -160,7 +161,12 @@ impl Starting<'_> {
     fn start(&self, deeds: &mut Deeds<'_>) -> Result<(), CliError> {
         let commands = self.commands();
         let Some(program) = self.manager.reachable() else {
-            let reason = self.manager.unreachable.as_ref().map(whole).unwrap_or_default();
+            let reason = self
+                .manager
+                .unreachable
+                .as_ref()
+                .map(|error| with_causes(error))
+                .unwrap_or_default();
             deeds.warn(format!("this user's systemd could not be reached: {reason}"))?;
             deeds.say("It belongs to a session of this user: run the rest from one, or over ssh after `loginctl enable-linger`.")?;
             for command in commands {

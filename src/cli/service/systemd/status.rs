@@ -1,6 +1,5 @@
 //! How the service stands under systemd.
 
-use super::super::deeds::whole;
 use super::super::disk;
 use super::super::service_file::FileState;
 use super::super::setting::Setting;
@@ -9,12 +8,13 @@ use super::super::unit::{self, HARDENING, SERVICE, UNITS};
 use super::manager::{Manager, UnitFacts, lingers};
 use super::{every_file, program_of};
 use crate::cli::error::CliError;
+use crate::store::with_causes;
 
 pub(in crate::cli) fn status(setting: &Setting) -> Result<ServiceStatus, CliError> {
     let manager = Manager::find(&setting.home);
-    let mut unreachable = manager.unreachable.as_ref().map(whole);
+    let mut unreachable = manager.unreachable.as_ref().map(|error| with_causes(error));
     let facts = manager.units().unwrap_or_else(|error| {
-        unreachable.get_or_insert_with(|| whole(&error));
+        unreachable.get_or_insert_with(|| with_causes(&error));
         Vec::new()
     });
     let known = every_file(setting, &manager.unit_dir)?;

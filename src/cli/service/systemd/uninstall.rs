@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::super::deeds::{Deeds, whole};
+use super::super::deeds::Deeds;
 use super::super::disk;
 use super::super::program::{ACTING, ASKING};
 use super::super::service_file::{FileState, ServiceFile};
@@ -13,6 +13,7 @@ use super::manager::Manager;
 use crate::cli::args::UninstallArgs;
 use crate::cli::error::{CliError, ErrorKind, Verdict};
 use crate::cli::output::Output;
+use crate::store::with_causes;
 
 pub(in crate::cli::service) fn uninstall(
     args: &UninstallArgs,
@@ -116,7 +117,7 @@ fn after(
             deeds.remove(&link)?;
         }
     }
-    let reason = manager.unreachable.as_ref().map(whole).unwrap_or_default();
+    let reason = manager.unreachable.as_ref().map(|error| with_causes(error)).unwrap_or_default();
     deeds.warn(format!("this user's systemd could not be reached: {reason}"))?;
     let units: Vec<&str> =
         UNITS.into_iter().filter(|unit| ours.iter().any(|f| is_unit(&f.path, unit))).collect();
