@@ -27,7 +27,7 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
 TREE = TARGET / "mutants"
 
 # What the copy needs; everything else stays away from it.
-NEEDED = ["Cargo.toml", "Cargo.lock", "clippy.toml", "README.md", "src", "static", "missions", "benches",
+NEEDED = ["Cargo.toml", "Cargo.lock", "build.rs", "clippy.toml", "README.md", "src", "static", "missions", "packaging", "docs", "benches",
           "tests/equivalence", "tests/kit"]
 
 WALK = "src/index/walk.rs"
