@@ -21,11 +21,24 @@ pub(super) fn run(args: RunArgs, context: &mut Context) -> Result<Verdict, CliEr
     let source = settings::source(&args.listen)?;
     let log = log::start(&source, args.listen.log_json)?;
     let mut host = start(source, context.socket.clone(), supervisor).map_err(explain)?;
-    if host.wait_until_ready(signals.stop()) == Started::Ready {
+    if start_up(&mut host, &mut signals, &log) == Started::Ready {
         announce(&host, args.json, context)?;
         serve(&mut host, &mut signals, &log);
     }
     end(host)
+}
+
+/// Until first scans are done. What is served meanwhile is open or closed as configured, so a
+/// reload does not wait for them.
+pub(super) fn start_up(host: &mut Host, signals: &mut Signals, log: &Log) -> Started {
+    loop {
+        let mut heard = Signal::Stop;
+        let started = host.wait_until_ready(async { heard = signals.next().await });
+        match (started, heard) {
+            (Started::Stopped, Signal::Reload) => reload(host, log),
+            _ => return started,
+        }
+    }
 }
 
 /// Runs until it is asked to stop, or something has ended by itself.
@@ -41,15 +54,21 @@ fn serve(host: &mut Host, signals: &mut Signals, log: &Log) {
 }
 
 /// Everything that a reload is, from its first to its last moment.
-fn reload(host: &mut Host, log: &Log) {
-    host.manager().reloading();
+pub(super) fn reload(host: &mut Host, log: &Log) {
+    // Before it is ready there is nothing that a manager could be told to be so again.
+    let is_told = host.is_ready();
+    if is_told {
+        host.manager().reloading();
+    }
     // What went wrong has been logged, and health shows it.
     if let Ok(reloaded) = host.reload()
         && let Err(error) = log.set(&reloaded.log)
     {
         tracing::error!(%error, "the log goes on with its former filter");
     }
-    host.manager().ready();
+    if is_told {
+        host.manager().ready();
+    }
 }
 
 /// What a process that becomes the daemon does first, before it has threads.

@@ -5,13 +5,14 @@ use std::pin::pin;
 
 use super::args::{TailArgs, WatchArgs};
 use super::error::ErrorKind;
+use super::log::{self, Log};
 use super::output::Output;
 use super::render::event::event;
 use super::render::{Page, features};
 use super::route::Route;
-use super::run::{announce, end, explain, prepare_process, ready_line, start};
-use super::signals::Signals;
-use super::{CliError, Context, Verdict, add, log, settings, tail};
+use super::run::{announce, end, explain, prepare_process, ready_line, reload, start, start_up};
+use super::signals::{Signal, Signals};
+use super::{CliError, Context, Verdict, add, settings, tail};
 use crate::api::http::{Body, Peer, Request, Service};
 use crate::daemon::StartError;
 use crate::daemon::command::CommandError;
@@ -26,7 +27,7 @@ pub(super) fn run(args: WatchArgs, context: &mut Context) -> Result<Verdict, Cli
     })?;
     let supervisor = prepare_process()?;
     let source = settings::source(&args.listen)?;
-    log::start(&source, args.listen.log_json)?;
+    let log = log::start(&source, args.listen.log_json)?;
     let mut host = match start(source, context.socket.clone(), supervisor) {
         Ok(host) => host,
         Err(HostError::Start(StartError::Locked(LockError::Held { .. }))) => {
@@ -35,9 +36,8 @@ pub(super) fn run(args: WatchArgs, context: &mut Context) -> Result<Verdict, Cli
         Err(error) => return Err(explain(error)),
     };
     // Not before: whoever joins another daemon ends at the first signal by itself.
-    let mut signals = Signals::of_command()?;
-    let mut stop = pin!(async move { signals.stop().await });
-    if host.wait_until_ready(stop.as_mut()) != Started::Ready {
+    let mut signals = Signals::of_daemon()?;
+    if start_up(&mut host, &mut signals, &log) != Started::Ready {
         return end(host);
     }
     // Programs get every event; people get a summary of the first scan instead.
@@ -47,7 +47,7 @@ pub(super) fn run(args: WatchArgs, context: &mut Context) -> Result<Verdict, Cli
     let mut registered = None;
     host.run_until(async {
         tokio::select! {
-            () = stop.as_mut() => {}
+            () = signals.stop() => {}
             done = handle.register(path, mission.mission_type, mission.step) => {
                 registered = Some(done);
             }
@@ -71,7 +71,7 @@ pub(super) fn run(args: WatchArgs, context: &mut Context) -> Result<Verdict, Cli
             host.handle().feed().follow(None)
         }
     };
-    let result = print(&mut host, &mut feed, stop, args.json, &mut context.output);
+    let result = print(&mut host, &mut feed, &mut signals, &log, args.json, &mut context.output);
     end(host).and(result)
 }
 
@@ -97,7 +97,8 @@ fn summary(host: &Host) -> Result<Page, CliError> {
 fn print(
     host: &mut Host,
     feed: &mut tokio::sync::mpsc::Receiver<FeedItem>,
-    stop: impl Future<Output = ()>,
+    signals: &mut Signals,
+    log: &Log,
     json: bool,
     output: &mut Output,
 ) -> Result<Verdict, CliError> {
@@ -124,13 +125,23 @@ fn print(
             }
         }
     };
-    host.run_until(async {
-        tokio::select! {
-            () = stop => {}
-            () = follow => {}
-            () = tail::reader_gone() => {}
+    {
+        let (mut follow, mut gone) = (pin!(follow), pin!(tail::reader_gone()));
+        loop {
+            let mut heard = Signal::Stop;
+            let goes_on = host.run_until(async {
+                tokio::select! {
+                    signal = signals.next() => heard = signal,
+                    () = follow.as_mut() => {}
+                    () = gone.as_mut() => {}
+                }
+            });
+            match heard {
+                Signal::Reload if goes_on => reload(host, log),
+                _ => break,
+            }
         }
-    });
+    }
     result
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -118,6 +119,8 @@ pub(super) struct Feature {
     safety_job: Option<u64>,
     /// Since when there is a touched path that no job looks at yet.
     touched_since: Option<Instant>,
+    /// Tells its jobs that nobody needs their results any more.
+    pub cancelled: Arc<AtomicBool>,
 }
 
 impl Feature {
@@ -149,7 +152,13 @@ impl Feature {
             owed: None,
             safety_job: None,
             touched_since: None,
+            cancelled: Arc::default(),
         }
+    }
+
+    /// Ends its jobs as soon as they look; for good.
+    pub(super) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
     }
 
     /// Events were lost; a rescan will come, at the latest when somebody asks.
@@ -381,11 +390,6 @@ impl Feature {
     /// Since when its job has been with the workers.
     pub(super) fn runs_since(&self) -> Option<Instant> {
         self.running.as_ref().map(|running| running.began)
-    }
-
-    /// Has a worker its work at the moment?
-    pub(super) fn is_running(&self) -> bool {
-        self.running.is_some()
     }
 
     /// Takes the work back; gives who waited for this job. A feature that was leaving, and

@@ -120,6 +120,8 @@ pub(super) struct Job {
     /// `None` for the first job, which loads the feature.
     pub work: Option<Box<FeatureWork>>,
     pub order: JobOrder,
+    /// Is true once nobody needs the result any more.
+    pub cancelled: Arc<AtomicBool>,
 }
 
 /// The kinds of jobs.
@@ -170,7 +172,6 @@ pub(super) struct JobEnvironment {
     pub watcher: Arc<dyn DirWatcher>,
     /// Loads a project's context.
     pub project: ProjectLoader,
-    pub cancelled: AtomicBool,
     /// Grows as long as any scan goes on.
     pub beat: Arc<AtomicU64>,
     /// A segment of an event log is closed at this size.
@@ -182,12 +183,12 @@ pub(super) struct JobEnvironment {
 impl Job {
     /// Does the job.
     pub(super) fn run(self, environment: &JobEnvironment) -> JobResult {
-        let Self { whereabouts, work, order } = self;
+        let Self { whereabouts, work, order, cancelled } = self;
         let project = || (environment.project)(&whereabouts.project_root);
         let around = Surroundings {
             watcher: environment.watcher.as_ref(),
             project: &project,
-            cancelled: &environment.cancelled,
+            cancelled: &cancelled,
             progress: None,
             beat: Some(&environment.beat),
         };

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use crossbeam_channel::unbounded;
@@ -84,7 +83,6 @@ pub fn write_once(home: &Home, path: &Path, options: OnceOptions) -> Result<(), 
         home: home.clone(),
         watcher: Arc::new(Unwatched),
         project: project_loader(home),
-        cancelled: AtomicBool::new(false),
         beat: Arc::default(),
         segment_bytes: Setup::default().segment_bytes,
         limits: Limits::default(),
@@ -135,7 +133,7 @@ fn write_feature(
         gate: true,
     };
     let order = JobOrder::Survey { assignment, extent: Extent::Changes };
-    let job = Job { whereabouts: at.clone(), work: None, order };
+    let job = Job { whereabouts: at.clone(), work: None, order, cancelled: Arc::default() };
     let JobResult { id, work, loaded, survey } = job.run(environment);
     let slug = at.slug.clone();
     let survey = match survey {

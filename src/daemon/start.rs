@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -148,7 +148,6 @@ impl Daemon {
             home: home.clone(),
             watcher: watching.backend.clone(),
             project: project_loader(home),
-            cancelled: AtomicBool::new(false),
             beat: Arc::clone(&beat),
             segment_bytes: setup.segment_bytes,
             limits: setup.limits.of_index(),

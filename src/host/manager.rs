@@ -30,6 +30,8 @@ struct Channel {
     socket: UnixDatagram,
     has_warned: AtomicBool,
     is_stopping: AtomicBool,
+    /// That everything works could not be said yet.
+    owes_ready: AtomicBool,
 }
 
 /// The service manager cannot be told anything.
@@ -64,6 +66,7 @@ impl Manager {
             socket,
             has_warned: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
+            owes_ready: AtomicBool::new(false),
         }))))
     }
 
@@ -74,7 +77,16 @@ impl Manager {
 
     /// Everything works: after a start, and after each [`Manager::reloading`].
     pub fn ready(&self) {
-        self.tell("READY=1");
+        let Some(channel) = &self.0 else { return };
+        let is_told = self.tell("READY=1");
+        channel.owes_ready.store(!is_told, Ordering::Release);
+    }
+
+    /// Says what could not be said before, if there is something.
+    pub fn catch_up(&self) {
+        if self.0.as_ref().is_some_and(|channel| channel.owes_ready.load(Ordering::Acquire)) {
+            self.ready();
+        }
     }
 
     /// What we do, in a line for people.
@@ -109,16 +121,17 @@ impl Manager {
         self.tell("WATCHDOG=1");
     }
 
-    fn tell(&self, message: &str) {
-        let Some(channel) = self.0.as_deref() else { return };
+    /// Was it said, or nothing more to be said?
+    fn tell(&self, message: &str) -> bool {
+        let Some(channel) = self.0.as_deref() else { return true };
         if channel.is_stopping.load(Ordering::Acquire) {
-            return;
+            return true;
         }
-        if let Err(error) = channel.socket.send(message.as_bytes())
-            && !channel.has_warned.swap(true, Ordering::Relaxed)
-        {
+        let Err(error) = channel.socket.send(message.as_bytes()) else { return true };
+        if !channel.has_warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(%error, "the service manager cannot be told how the daemon is");
         }
+        false
     }
 }
 

@@ -30,6 +30,11 @@ use crate::survey::now;
 /// no longer than five seconds, unless a disk does not answer.
 const SHUTDOWN: Duration = Duration::from_secs(3);
 
+/// Parts that never end by themselves.
+const LISTENER: &str = "a listener";
+const LOOP: &str = "the loop";
+const DELIVERY: &str = "delivery";
+
 /// How long delivery may take to look at the logs before the host is ready without it.
 const COURIERS: Duration = Duration::from_secs(2);
 
@@ -77,6 +82,9 @@ pub struct Host {
     token_file: PathBuf,
     manager: Manager,
     vigil: Option<Vigil>,
+    is_ready: bool,
+    /// What has ended by itself.
+    ended_part: Option<&'static str>,
     pub(super) standing: Arc<Standing>,
     pub(super) home: Home,
 }
@@ -148,6 +156,8 @@ impl Host {
                     token_file,
                     manager,
                     vigil,
+                    is_ready: false,
+                    ended_part: None,
                     standing,
                     home: home.clone(),
                 })
@@ -162,35 +172,43 @@ impl Host {
     }
 
     /// Waits until watches are in place and first scans are done, unless `stop` completes
-    /// before; then tells the service manager.
+    /// before; then tells the service manager. What was stopped can be waited for again.
     pub fn wait_until_ready(&mut self, stop: impl Future<Output = ()>) -> Started {
-        let mut ready = false;
         let Self { milestones, runtime, server, couriers, courier_ended, .. } = self;
-        let Milestones { ready: is_ready, ended } = milestones;
-        let started = runtime.block_on(async {
+        let Milestones { ready, ended } = milestones;
+        let came = runtime.block_on(async {
             tokio::select! {
                 // A stop that was asked for is one, even if everything is ready by now.
                 biased;
-                () = stop => Started::Stopped,
-                () = server.failed() => Started::Failed,
-                _ = ended => Started::Failed,
-                () = courier_ended => Started::Failed,
-                told = is_ready => {
-                    ready = told.is_ok();
+                () = stop => Ok(Started::Stopped),
+                () = server.failed() => Err(LISTENER),
+                _ = ended => Err(LOOP),
+                () = courier_ended => Err(DELIVERY),
+                told = ready => {
                     // One that hangs keeps nobody from the rest.
                     let _ = tokio::time::timeout(COURIERS, couriers.begin()).await;
-                    if ready { Started::Ready } else { Started::Failed }
+                    told.map(|()| Started::Ready).map_err(|_| LOOP)
                 }
             }
         });
-        if ready {
+        if !self.note(came.map(|_| ())) {
+            return Started::Failed;
+        }
+        if came == Ok(Started::Ready) {
+            self.is_ready = true;
             self.manager.status(&standing(&self.handle().view()));
             self.manager.ready();
             if let Some(vigil) = &self.vigil {
                 vigil.begin_to_feed();
             }
+            return Started::Ready;
         }
-        started
+        Started::Stopped
+    }
+
+    /// Are watches in place, and first scans done?
+    pub fn is_ready(&self) -> bool {
+        self.is_ready
     }
 
     /// The way to the service manager; does nothing if there is none. Who reloads says so
@@ -237,21 +255,29 @@ impl Host {
         let server = &mut self.server;
         let asked = self.runtime.block_on(async {
             tokio::select! {
-                () = stop => true,
-                () = server.failed() => false,
-                _ = loop_ended => false,
-                () = courier_ended => false,
+                () = stop => Ok(()),
+                () = server.failed() => Err(LISTENER),
+                _ = loop_ended => Err(LOOP),
+                () = courier_ended => Err(DELIVERY),
             }
         });
-        if !asked {
-            tracing::error!("a part of the daemon has ended by itself");
+        self.note(asked)
+    }
+
+    /// Keeps what has ended by itself, for the end; was it nothing?
+    fn note(&mut self, ended: Result<(), &'static str>) -> bool {
+        if let Err(part) = ended {
+            tracing::error!(part, "a part of the daemon has ended by itself");
+            self.ended_part = Some(part);
         }
-        asked
+        ended.is_ok()
     }
 
     /// Stops: listeners, then delivery, then the loop with its files.
     pub fn stop(self) -> Ending {
-        let Self { daemon, server, couriers, runtime, token_file, manager, vigil, .. } = self;
+        let Self {
+            daemon, server, couriers, runtime, token_file, manager, vigil, ended_part, ..
+        } = self;
         manager.stopping();
         drop(vigil);
         runtime.block_on(server.shutdown(SHUTDOWN));
@@ -260,7 +286,11 @@ impl Host {
         // A token that opens nothing any more helps nobody; the next start makes another.
         let _ = secret::remove_secret(&token_file);
         runtime.shutdown_timeout(Duration::from_secs(1));
-        ending
+        match (ending, ended_part) {
+            // A loop that had been asked to end since then still says why it had not to be.
+            (Ending::Stopped, Some(part)) => Ending::Failed(format!("{part} has ended by itself")),
+            (ending, _) => ending,
+        }
     }
 }
 

@@ -114,6 +114,7 @@ impl Keeper {
                 Ok(never) => match never {},
             }
             next = Instant::now() + every;
+            self.manager.catch_up();
             let Some(limit) = self.limit else {
                 self.say(standing(&self.signs.handle().view()));
                 continue;

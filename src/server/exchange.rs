@@ -10,8 +10,8 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Instant;
 
@@ -32,7 +32,7 @@ use super::limits::Limits;
 use super::link::LinkFacts;
 use super::refusal;
 use super::rules::Rules;
-use super::stop::Stop;
+use super::stop::{self, Stop, StopSender};
 use crate::api::http::{Body, Peer, Request, Response, Service};
 use crate::api::problem::Problem;
 
@@ -45,6 +45,8 @@ pub(super) struct Front {
     pub(super) connections: Arc<Gate>,
     pub(super) streams: Arc<Gate>,
     pub(super) stop: Stop,
+    /// Ends the streams that are open now, when it is replaced.
+    stream_end: Mutex<(StopSender, Stop)>,
 }
 
 impl fmt::Debug for Front {
@@ -60,6 +62,8 @@ struct Wanted {
     form: Asked,
     /// Its connection ends with it.
     last: bool,
+    /// A stream ends when this asks; taken before anybody has looked whether it may begin.
+    end: Stop,
 }
 
 /// An answer, with what counts it: each stream has a permit.
@@ -91,15 +95,26 @@ impl Front {
             connections: Gate::new(connections),
             streams: Gate::new(streams),
             stop,
+            stream_end: Mutex::new(stop::channel()),
         }
     }
 
-    /// Puts other rules in force. What is open stays so, even where there is less room now.
+    /// Puts other rules in force. What is open stays so, even where there is less room now,
+    /// but for streams of those who may no longer ask.
     pub(super) fn change_rules(&self, rules: Rules) {
         let (connections, streams) = rules.limits.of(self.transport);
         self.connections.set(connections);
         self.streams.set(streams);
-        self.rules.store(Arc::new(rules));
+        let rules = Arc::new(rules);
+        let former = self.rules.swap(Arc::clone(&rules));
+        if self.transport == Transport::Tcp && rules.are_stricter_than(&former) {
+            // A sender that is dropped asks.
+            *self.stream_end() = stop::channel();
+        }
+    }
+
+    fn stream_end(&self) -> MutexGuard<'_, (StopSender, Stop)> {
+        self.stream_end.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Answers one request. Never fails, never panics.
@@ -120,6 +135,7 @@ impl Front {
             form: Asked::of(&parts.headers),
             // What follows such a request can't be trusted to be one of its own.
             last: parts.headers.contains_key(header::TRANSFER_ENCODING),
+            end: self.stop.or(&self.stream_end().1),
         };
         let reply = match unpanicked(self.reply(&facts, parts, body)).await {
             Ok(Ok(reply)) => reply,
@@ -244,7 +260,7 @@ impl Front {
             }
             // Only the headers were asked for: the producer is told so at once.
             (Body::Stream(_), _) if wanted.head => OutBody::Full(Bytes::new()),
-            (Body::Stream(chunks), permit) => OutBody::stream(chunks, self.stop.clone(), permit),
+            (Body::Stream(chunks), permit) => OutBody::stream(chunks, wanted.end.clone(), permit),
         };
         headers::apply(status, &mut headers);
         if closes {

@@ -1,7 +1,8 @@
 //! What can be changed while the server runs: who may ask, and how much clients may take.
 //!
 //! A request is held to the rules of the moment at which it is looked at; a connection keeps
-//! the bounds of a request's head that it began with. Nothing that is open is closed.
+//! the bounds of a request's head that it began with. What is open stays so, but for streams
+//! over TCP when fewer may ask than before: their readers come back, if they may.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -24,6 +25,15 @@ const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 /// Names that `Host` may have, where they make sense; the port does not matter for that.
 pub fn check_hosts(names: &[String]) -> Result<(), ServerError> {
     AllowedHosts::new(ANY, names).map(drop)
+}
+
+impl Rules {
+    /// May somebody no longer ask who could by `former`?
+    pub(super) fn are_stricter_than(&self, former: &Self) -> bool {
+        let closes =
+            former.guard.tcp_auth == TcpAuth::None && self.guard.tcp_auth == TcpAuth::Token;
+        closes || self.guard.hosts != former.guard.hosts
+    }
 }
 
 impl RunningServer {

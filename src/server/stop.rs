@@ -7,14 +7,17 @@ use tokio::sync::watch;
 #[derive(Debug)]
 pub(super) struct StopSender(watch::Sender<bool>);
 
-/// Whether stopping was asked for.
+/// Whether stopping was asked for, by any of those who can.
 #[derive(Debug, Clone)]
-pub(super) struct Stop(watch::Receiver<bool>);
+pub(super) struct Stop {
+    asked: watch::Receiver<bool>,
+    also: Option<watch::Receiver<bool>>,
+}
 
 /// A signal and its receiver.
 pub(super) fn channel() -> (StopSender, Stop) {
     let (sender, receiver) = watch::channel(false);
-    (StopSender(sender), Stop(receiver))
+    (StopSender(sender), Stop { asked: receiver, also: None })
 }
 
 impl StopSender {
@@ -26,8 +29,23 @@ impl StopSender {
 
 impl Stop {
     /// Waits until stopping is asked for.
-    pub(super) async fn asked(mut self) {
-        // An error says that the sender is gone, which asks as well.
-        let _ = self.0.wait_for(|asked| *asked).await;
+    pub(super) async fn asked(self) {
+        match self.also {
+            None => asked(self.asked).await,
+            Some(also) => tokio::select! {
+                () = asked(self.asked) => {}
+                () = asked(also) => {}
+            },
+        }
     }
+
+    /// One that is asked by who asks this one or the other.
+    pub(super) fn or(&self, other: &Self) -> Self {
+        Self { asked: self.asked.clone(), also: Some(other.asked.clone()) }
+    }
+}
+
+async fn asked(mut receiver: watch::Receiver<bool>) {
+    // An error says that the sender is gone, which asks as well.
+    let _ = receiver.wait_for(|asked| *asked).await;
 }

@@ -181,12 +181,14 @@ fn a_log_that_is_deleted_while_a_first_scan_is_written_is_whole_again() {
     }
     let log = bench.project().join(".kittify/dossiers/001-a/events.jsonl");
     let registered = std::sync::atomic::AtomicBool::new(false);
+    let removed = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             // As soon as something is in it, which is long before all of it is.
             while !registered.load(std::sync::atomic::Ordering::SeqCst) {
                 if fs::metadata(&log).is_ok_and(|meta| meta.len() > 0) {
                     fs::remove_file(&log).expect("removed");
+                    removed.store(true, std::sync::atomic::Ordering::SeqCst);
                     return;
                 }
                 std::thread::yield_now();
@@ -195,6 +197,7 @@ fn a_log_that_is_deleted_while_a_first_scan_is_written_is_whole_again() {
         bench.register(&bench.project());
         registered.store(true, std::sync::atomic::Ordering::SeqCst);
     });
+    assert!(removed.load(std::sync::atomic::Ordering::SeqCst), "it was there, and was removed");
     bench.write("001-a/spec.md", "# Another\n");
     let events = bench.events("001-a");
     let is_indexed = |event: &&serde_json::Value| {

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dossierd::daemon::Ending;
 use dossierd::daemon::config::{ConfigSource, Origin, Overrides};
@@ -14,7 +14,7 @@ use dossierd::host::{Host, HostConfig, Started};
 use dossierd::platform::supervisor::Supervisor;
 use dossierd::watch::{Coverage, DirWatcher, DirtySet, WatchBackend, WatchError};
 
-use crate::kit::{Bench, DEADLINE};
+use crate::kit::{Bench, DEADLINE, wait_until};
 
 /// The manager's watchdog; each part has to answer within a quarter of it.
 const WATCHDOG: Duration = Duration::from_millis(800);
@@ -23,6 +23,7 @@ const WATCHDOG: Duration = Duration::from_millis(800);
 #[derive(Default)]
 struct Trap {
     holds: Mutex<bool>,
+    is_inside: AtomicBool,
     released: Condvar,
     is_dead: AtomicBool,
     dirty: Mutex<Option<Arc<DirtySet>>>,
@@ -35,6 +36,7 @@ impl Trap {
         if holds {
             let dirty = self.dirty.lock().expect("whole").clone();
             dirty.expect("was started").push_overflow("a test");
+            wait_until("the loop is held", || self.is_inside.load(Ordering::SeqCst));
         }
     }
 }
@@ -50,6 +52,7 @@ impl WatchBackend for Trap {
     fn watch_root(&self, _: &Path) -> Result<(), WatchError> {
         let mut holds = self.holds.lock().expect("whole");
         while *holds {
+            self.is_inside.store(true, Ordering::SeqCst);
             holds = self.released.wait(holds).expect("whole");
         }
         Ok(())
@@ -126,19 +129,23 @@ fn host() -> (Bench, Host, Arc<Trap>, Manager) {
     (bench, host, trap, manager)
 }
 
-/// For longer than the manager would wait there is no sign of life.
+/// Soon there is no sign of life for longer than the manager would wait, and the last word says
+/// which part is the reason.
 #[track_caller]
-fn is_silent(manager: &Manager) {
-    let message = manager.next(WATCHDOG * 2);
-    assert_eq!(message, None, "a sign of life without life");
+fn falls_silent(manager: &Manager, part: &str) {
+    let (deadline, mut last) = (Instant::now() + DEADLINE, String::new());
+    while let Some(message) = manager.next(WATCHDOG * 2) {
+        assert!(Instant::now() < deadline, "a sign of life without life: {message}");
+        last = message;
+    }
+    assert_eq!(last, format!("STATUS={part} does not answer"));
 }
 
 #[test]
 fn a_loop_that_is_stuck_gives_no_sign_of_life_until_it_goes_on() {
     let (_bench, host, trap, manager) = host();
     trap.hold(true);
-    manager.wait_for("STATUS=the loop does not answer");
-    is_silent(&manager);
+    falls_silent(&manager, "the loop");
     trap.hold(false);
     manager.wait_for("WATCHDOG=1");
     assert_eq!(host.stop(), Ending::Stopped);
@@ -149,8 +156,7 @@ fn a_loop_that_is_stuck_gives_no_sign_of_life_until_it_goes_on() {
 fn a_watcher_that_is_dead_gives_no_sign_of_life() {
     let (_bench, host, trap, manager) = host();
     trap.is_dead.store(true, Ordering::SeqCst);
-    manager.wait_for("STATUS=the watcher of files does not answer");
-    is_silent(&manager);
+    falls_silent(&manager, "the watcher of files");
     assert_eq!(host.stop(), Ending::Stopped);
 }
 

@@ -188,6 +188,6 @@ fn it_ends_in_time_whoever_follows_and_whoever_does_not_read() {
     let began = Instant::now();
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.wait(), Some(0), "{}", daemon.stderr());
-    assert!(began.elapsed() < Duration::from_secs(5), "it took {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(15), "it took {:?}", began.elapsed());
     assert!(!place.home().join("run/dossierd.sock").exists(), "the socket stays");
 }

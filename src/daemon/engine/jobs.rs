@@ -44,7 +44,12 @@ impl Engine {
                 feature.safety_scan();
             }
             if let Some(order) = feature.next_job(now, threads) {
-                let job = Job { whereabouts: feature.at.clone(), work: feature.work.take(), order };
+                let job = Job {
+                    whereabouts: feature.at.clone(),
+                    work: feature.work.take(),
+                    order,
+                    cancelled: Arc::clone(&feature.cancelled),
+                };
                 self.in_flight += 1;
                 if self.parts.jobs.send(job).is_err() {
                     self.ending = Some(super::Ending::Failed("the workers are gone".into()));
@@ -58,9 +63,9 @@ impl Engine {
         let now = Instant::now();
         self.in_flight -= 1;
         let JobResult { id, work, loaded, survey } = result;
-        if let Some(job_is_out) = self.draining.get_mut(&id) {
+        if let Some(runs_since) = self.draining.get_mut(&id) {
             // The feature was dropped meanwhile. What the job found is found again.
-            *job_is_out = false;
+            *runs_since = None;
             drop((work, loaded));
             let _ = self.parts.journal.send(Order::Close { feature: id });
             return;
@@ -224,8 +229,12 @@ impl Engine {
     pub(super) fn relieve_workers(&mut self, now: Instant) {
         let patience = self.parts.patience;
         let is_long = |since: Instant| now >= since + patience;
-        let long = self.features.values().filter_map(Feature::runs_since).filter(|s| is_long(*s));
-        if long.count() < self.parts.workers || self.parts.workers >= MOST_WORKERS {
+        let running = self.features.values().filter_map(Feature::runs_since);
+        // Those that were cancelled may hang on their disk all the same.
+        let running = running.chain(self.draining.values().copied().flatten());
+        if running.filter(|since| is_long(*since)).count() < self.parts.workers
+            || self.parts.workers >= MOST_WORKERS
+        {
             return;
         }
         match (self.parts.add_worker)() {
@@ -307,9 +316,10 @@ impl Engine {
         self.publish = true;
         // One that is still draining from the last time has begun nothing.
         if !self.draining.contains_key(id) {
-            let job_is_out = feature.is_running();
-            self.draining.insert(id.to_owned(), job_is_out);
-            if !job_is_out {
+            feature.cancel();
+            let runs_since = feature.runs_since();
+            self.draining.insert(id.to_owned(), runs_since);
+            if runs_since.is_none() {
                 let _ = self.parts.journal.send(Order::Close { feature: id.to_owned() });
             }
         }

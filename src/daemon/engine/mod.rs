@@ -117,8 +117,8 @@ pub(super) struct Engine {
     roots: Vec<Root>,
     features: BTreeMap<String, Feature>,
     by_dir: HashMap<PathBuf, String>,
-    /// Features that were dropped and whose log is not closed yet; is a worker still at it?
-    draining: BTreeMap<String, bool>,
+    /// Features that were dropped and whose log is not closed yet; since when is a worker at it?
+    draining: BTreeMap<String, Option<Instant>>,
     /// Roots to be visited once all marks are routed, by index.
     visits: BTreeSet<usize>,
     /// Events were lost: no fresh read may be answered before all roots are visited.
@@ -316,7 +316,7 @@ impl Engine {
 
     /// Ends: cancels scans, takes back what workers have, writes caches, stops the journal.
     fn shut_down(&mut self) {
-        self.parts.environment.cancelled.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.features.values().for_each(Feature::cancel);
         let deadline = Instant::now() + Duration::from_secs(10);
         while self.in_flight > 0 {
             match self.parts.events.recv_deadline(deadline) {
