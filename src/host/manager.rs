@@ -200,6 +200,26 @@ mod tests {
     }
 
     #[test]
+    fn that_it_is_ready_is_said_later_to_a_manager_that_was_too_busy() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (listener, manager) = pair(dir.path());
+        let channel = manager.0.as_ref().expect("is there");
+        channel.socket.set_nonblocking(true).expect("is set");
+        while manager.tell("STATUS=busy") {}
+        manager.ready();
+        listener.set_nonblocking(true).expect("is set");
+        while listener.recv(&mut [0; 64]).is_ok() {}
+        listener.set_nonblocking(false).expect("is set");
+        manager.catch_up();
+        manager.catch_up();
+        manager.alive();
+        assert_eq!(
+            (heard(&listener).as_str(), heard(&listener).as_str()),
+            ("READY=1", "WATCHDOG=1")
+        );
+    }
+
+    #[test]
     fn what_cannot_be_told_says_why_and_is_no_failure_later() {
         let dir = tempfile::tempdir().expect("a directory");
         let nowhere = dir.path().join("nowhere");

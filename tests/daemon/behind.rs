@@ -2,6 +2,7 @@
 //! said to wait, and everything else goes on.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ use crate::kit::{Bench, wait_until};
 struct Gate {
     is_closed: Mutex<bool>,
     opened: Condvar,
+    /// How many wait there now.
+    held: AtomicUsize,
     dirty: Mutex<Option<Arc<DirtySet>>>,
 }
 
@@ -46,9 +49,11 @@ impl DirWatcher for Gate {
     fn watch_dir(&self, dir: &Path) -> Result<(), WatchError> {
         if dir.ends_with("held") {
             let mut is_closed = self.is_closed.lock().expect("whole");
+            self.held.fetch_add(1, Ordering::SeqCst);
             while *is_closed {
                 is_closed = self.opened.wait(is_closed).expect("whole");
             }
+            self.held.fetch_sub(1, Ordering::SeqCst);
         }
         Ok(())
     }
@@ -103,5 +108,29 @@ fn features_that_wait_say_so_and_hold_nobody_up() {
     wait_until("all are there", || {
         slugs.iter().all(|slug| bench.view(slug).watch == WatchState::Live)
     });
+    bench.stop();
+}
+
+#[test]
+fn features_that_were_dropped_hold_nobody_up_either() {
+    let mut bench = Bench::stopped();
+    (0..10).for_each(|number| bench.planned_feature(&format!("{number:03}-held")));
+    let other = bench.path().join("other");
+    std::fs::create_dir_all(other.join(".kittify")).expect("made");
+    let gate = Arc::new(Gate::default());
+    bench.start_with(gate.setup());
+    let root = bench.register(&bench.project())[0].root_id.clone();
+    gate.set_closed(true);
+    let specs = bench.project().join("kitty-specs");
+    for number in 0..10 {
+        let held = specs.join(format!("{number:03}-held/held"));
+        std::fs::create_dir_all(&held).expect("made");
+        gate.tell(&held);
+    }
+    wait_until("workers are held", || gate.held.load(Ordering::SeqCst) >= 2);
+    bench.runtime.block_on(bench.handle().unregister(root)).expect("is dropped");
+    crate::kit::write(&other.join("kitty-specs/100-next/spec.md"), "# Next\n");
+    assert_eq!(bench.register(&other).len(), 1, "it is scanned although all workers are held");
+    gate.set_closed(false);
     bench.stop();
 }

@@ -1,6 +1,8 @@
 //! The configuration through the binary: checked, shown, and loaded again on SIGHUP.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::PathBuf;
 
 use rustix::process::Signal;
@@ -315,6 +317,55 @@ fn a_terminal_that_is_closed_ends_the_daemon_in_it_and_a_signal_alone_does_not()
     terminal.wait_for_text("has been reloaded");
     assert_eq!(terminal.hang_up(), Some(0));
     assert!(!place.home().join("run/dossierd.sock").exists(), "a clean end");
+}
+
+#[test]
+fn watch_reloads_as_run_does() {
+    let place = Place::with_feature();
+    let daemon = place.start_with(&["watch", "project", "--listen", "127.0.0.1:0", "--json"]);
+    reload(&place, &daemon, "tcp_auth: none\n");
+    assert_eq!(daemon.tcp("GET", "/api/status", &[]).status, 200);
+    place.write("plan-me/spec.md", "# watched on\n");
+    wait_until("it prints on", || daemon.has_line());
+    daemon.stop();
+}
+
+#[test]
+fn a_stream_over_tcp_ends_with_the_right_to_ask_for_it() {
+    let place = Place::with_feature();
+    configured(&place, "tcp_auth: none\n");
+    let daemon = place.start_registered();
+    let mut stream = TcpStream::connect(daemon.address()).expect("listens");
+    let host = daemon.address();
+    let request = format!("GET /api/dossier/events?follow=true HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let followers = || {
+        daemon.unix("GET", "/api/status", &["Host: dossierd"]).json()["followers"]
+            .as_u64()
+            .expect("a number")
+    };
+    wait_until("it is followed", || followers() == 1);
+    reload(&place, &daemon, "tcp_auth: token\n");
+    wait_until("nobody follows any more", || followers() == 0);
+    stream.set_read_timeout(Some(crate::kit::DEADLINE)).expect("is set");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("it is over");
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    daemon.stop();
+}
+
+#[test]
+fn delivery_that_cannot_go_on_ends_the_daemon_with_an_error() {
+    let place = Place::with_feature();
+    configure(&place, "http://127.0.0.1:9", "");
+    let mut daemon = place.start_registered();
+    let own = place.home().join("state/delivery/webhook");
+    fs::rename(&own, place.path().join("away")).expect("moved");
+    fs::write(&own, "not a directory").expect("written");
+    configure(&place, "http://127.0.0.1:10", "");
+    daemon.signal(Signal::HUP);
+    assert_eq!(daemon.wait(), Some(2), "{}", daemon.stderr());
+    assert!(daemon.stderr().contains("delivery has ended by itself"), "{}", daemon.stderr());
 }
 
 #[test]

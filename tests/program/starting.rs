@@ -92,6 +92,22 @@ fn what_is_not_scanned_yet_is_not_known_and_a_signal_ends_it_cleanly() {
 }
 
 #[test]
+fn what_is_open_can_be_closed_while_first_scans_run() {
+    let place = endless();
+    let file = place.home().join("config/config.yaml");
+    crate::kit::write(&file, "tcp_auth: none\nlisten: 127.0.0.1:0\n");
+    let mut daemon = answering(&place);
+    daemon.ready["http"] = asked(&daemon, "/api/status").1["http"].clone();
+    let status = |daemon: &Running| daemon.tcp("GET", "/api/status", &[]).status;
+    assert_eq!(status(&daemon), 200);
+    fs::write(&file, "tcp_auth: token\nlisten: 127.0.0.1:0\n").expect("written");
+    daemon.signal(Signal::HUP);
+    wait_until("it is closed", || status(&daemon) == 401);
+    assert_eq!(asked(&daemon, "/api/status").1["ready"], false, "it still starts");
+    daemon.stop();
+}
+
+#[test]
 fn nothing_is_delivered_before_the_first_scans_have_ended() {
     let backend = Backend::start();
     let place = endless();
