@@ -100,8 +100,38 @@ fn the_daemons_home_goes_with_it() {
     let socket = user.unit(SOCKETS[0]);
     assert!(socket.contains(&format!("\nListenStream={shown}/run/dossierd.sock\n")), "{socket}");
     let hardening = user.unit("dossierd.service.d/hardening.conf");
-    assert!(hardening.contains(&format!("\nReadWritePaths=\"{shown}\"\n")), "{hardening}");
+    let usual = "ReadWritePaths=-%h/.local/state/dossierd";
+    let lines = format!("\n{usual}\nReadWritePaths=\"{shown}\"\n");
+    assert!(hardening.contains(&lines), "{hardening}");
     assert_eq!(mode(&home), 0o700, "the sandbox needs it to be there");
+}
+
+#[test]
+fn places_of_xdg_go_with_it_and_other_variables_are_named() {
+    let user = User::new();
+    let state = user.path().join("s");
+    let with = |args: &[&str]| {
+        let mut command = user.command(args);
+        command.env("XDG_STATE_HOME", &state).env("XDG_CONFIG_HOME", user.home().join(".config"));
+        command.env("DOSSIERD_LOG", "debug").env("DOSSIERD_LISTEN", "127.0.0.1:0");
+        user.run(command)
+    };
+    let said = with(&["service", "install", "--hardened"]).fine();
+    for name in ["DOSSIERD_LOG", "DOSSIERD_LISTEN"] {
+        assert!(said.contains(&format!("{name} is set here, and does not go")), "{said}");
+    }
+    let line = format!("Environment=XDG_STATE_HOME={}\n", state.display());
+    assert_eq!(body(&user.unit(SERVICE)), expected(&line));
+    let hardening = user.unit("dossierd.service.d/hardening.conf");
+    let usual = "ReadWritePaths=-%h/.local/state/dossierd";
+    let lines = format!("\n{usual}\nReadWritePaths={}/dossierd\n", state.display());
+    assert!(hardening.contains(&lines), "{hardening}");
+    assert_eq!(with(&["service", "status"]).code, 0);
+
+    // What stays is told from the unit, whatever the shell has by now.
+    let said = user.service(&["uninstall"]).fine();
+    let shown = format!("State in {}/dossierd and configuration in ", state.display());
+    assert!(said.contains(&shown), "{said}");
 }
 
 #[test]

@@ -60,8 +60,8 @@ pub(in crate::cli) struct ServiceStatus {
     pub(in crate::cli) since: Option<String>,
     /// Have files changed that systemd has not read again?
     pub(in crate::cli) needs_reload: bool,
-    /// DOSSIERD_HOME is set, and a package's service does not know it.
-    pub(in crate::cli) environment_missing: bool,
+    /// The variables that lead this command to its files, and that a package's service does not have.
+    pub(in crate::cli) environment_missing: Vec<&'static str>,
     /// Does it go on after logout? `None` if that is not known, or no question.
     pub(in crate::cli) linger: Option<bool>,
 }
@@ -120,9 +120,9 @@ impl ServiceStatus {
         let mut drift: Vec<String> =
             self.units.iter().filter_map(|unit| told(unit.name, &unit.state)).collect();
         drift.extend(self.hardened.as_ref().and_then(|state| told("hardening.conf", state)));
-        if self.environment_missing {
-            drift.push("DOSSIERD_HOME is set, but the service does not know it".to_owned());
-        }
+        let missing = self.environment_missing.iter();
+        drift
+            .extend(missing.map(|name| format!("{name} is set, but the service does not know it")));
         drift
     }
 

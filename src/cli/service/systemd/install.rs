@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use super::super::carried::say_left_behind;
 use super::super::deeds::{Deeds, check_replaceable};
 use super::super::disk;
 use super::super::program::{ACTING, ASKING, Program};
@@ -48,9 +49,8 @@ pub(in crate::cli::service) fn install(
         deeds.remove(path)?;
         starting.changed = true;
     }
-    if let Some(home) = &setting.dossierd_home {
-        deeds.say(format!("DOSSIERD_HOME={} is set, and goes with the service", home.display()))?;
-    }
+    setting.carried.say(&mut deeds)?;
+    say_left_behind(&mut deeds)?;
     starting.start(&mut deeds)?;
     say_linger(&mut deeds)?;
     Ok(if deeds.end()? { Verdict::Findings } else { Verdict::Fine })
