@@ -115,6 +115,21 @@ impl ServiceStatus {
         command
     }
 
+    /// What mends a drift. A file that was changed by hand, or is not ours, is replaced by force alone.
+    pub(in crate::cli) fn mending(&self) -> String {
+        let install = self.install_command();
+        let states = self.units.iter().map(|unit| &unit.state).chain(&self.hardened);
+        let by_force =
+            |state: &FileState| matches!(state, FileState::Changed(_) | FileState::Foreign(_));
+        match (states.into_iter().any(by_force), self.manager) {
+            (false, _) => install,
+            (true, "systemd") => format!(
+                "{install} --force, after moving changes into a drop-in (systemctl --user edit dossierd.service)"
+            ),
+            (true, _) => format!("{install} --force, which replaces what was changed"),
+        }
+    }
+
     /// Files that are not as this version would write them, with how.
     pub(in crate::cli) fn drift(&self) -> Vec<String> {
         let mut drift: Vec<String> =
@@ -202,7 +217,7 @@ impl ServiceStatus {
             None => {}
         }
         for text in self.drift() {
-            page.line(warning(format!("{text}; {}", self.install_command())));
+            page.line(warning(format!("{text}; {}", self.mending())));
         }
         if self.needs_reload {
             page.line(warning(
