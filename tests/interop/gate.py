@@ -39,6 +39,7 @@ def main():
         check_unreadable(report, gate)
         check_workflow(report, gate, options.binary)
         check_hook(report, gate)
+        check_where_hooks_run(report, gate)
         check_pre_commit(report, gate)
     report.end()
 
@@ -260,6 +261,42 @@ def check_hook(report, gate):
         ran = gate.run(root, "git", "commit", "--message", "more", environment=bare)
         refused = ran.returncode != 0 and "not in PATH" in ran.stderr
         report.check("gate: git's hook says that dossierd is not there", [] if refused else [ran.stderr])
+
+
+def check_where_hooks_run(report, gate):
+    """Where git gives its hooks other variables, and the project is not at the root."""
+    hook = '#!/bin/sh\nexec "$(dirname "$0")/dossierd-hook" deep/project\n'
+    for name in ("a linked work tree", "a named work tree"):
+        root = gate.repository("deep/project")
+        feature = root / "deep" / "project" / "kitty-specs" / "lacking"
+        for file, text in (("pre-commit", hook), ("dossierd-hook", (CI / "pre-commit").read_text())):
+            (root / ".git" / "hooks" / file).write_text(text)
+            (root / ".git" / "hooks" / file).chmod(0o755)
+        git = ["git"]
+        if name == "a linked work tree":
+            linked = gate.scratch / "linked"
+            gate.run(root, "git", "commit", "--quiet", "--no-verify", "--allow-empty", "--message", "none")
+            ran = gate.run(root, "git", "worktree", "add", "--quiet", linked)
+            report.check("gate: git links a work tree", [ran.stderr] if ran.returncode else [])
+            shutil.copytree(root / "deep", linked / "deep")
+            feature, root = linked / feature.relative_to(root), linked
+        else:
+            git += ["--git-dir=.git", "--work-tree=."]
+        gate.run(root, *git, "add", "--all")
+        ran = gate.run(root, *git, "commit", "--message", "first")
+        refused = ran.returncode != 0 and "output.plan.main" in ran.stderr
+        report.check(f"gate: the hook refuses in {name}", [] if refused else [ran.stdout + ran.stderr])
+        (feature / "plan.md").write_text("# plan\n")
+        gate.run(root, *git, "add", "--all")
+        ran = gate.run(root, *git, "commit", "--message", "first")
+        report.check(f"gate: the hook lets pass in {name}", [ran.stderr] if ran.returncode else [])
+    for what, given, arguments in (
+        ("git's failure", {"GIT_INDEX_FILE": str(root / "deep")}, ["deep/project"]),
+        ("a directory that is not there", {}, ["deep/porject"]),
+    ):
+        ran = gate.run(root, CI / "pre-commit", *arguments, environment=given)
+        refused = ran.returncode == 2 and "nothing was checked" in ran.stderr
+        report.check(f"gate: the hook refuses for {what}", [] if refused else [f"{ran.returncode}: {ran.stderr}"])
 
 
 def commits(report, gate, root, name):

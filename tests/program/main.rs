@@ -63,6 +63,7 @@ mod service_install;
 mod service_manager;
 #[cfg(unix)]
 mod service_uninstall;
+mod service_variants;
 #[cfg(target_os = "linux")]
 mod starting;
 #[cfg(target_os = "linux")]

@@ -98,6 +98,8 @@ impl User {
         for dir in ["sub", "pid", "since", "result"] {
             fs::create_dir_all(user.fake().join(dir)).expect("made");
         }
+        // Whatever the umask of the tests is: a home that others can change would be refused.
+        fs::set_permissions(user.home(), fs::Permissions::from_mode(0o755)).expect("set");
         for (name, text) in
             [("systemctl", SYSTEMCTL), ("loginctl", LOGINCTL), ("launchctl", LAUNCHCTL)]
         {

@@ -29,6 +29,21 @@ fn all_that_was_installed_goes() {
 }
 
 #[test]
+fn the_directories_that_stay_are_those_of_the_unit() {
+    let user = User::new();
+    let home = user.path().join("d d");
+    let mut command = user.command(&["service", "install"]);
+    command.env("DOSSIERD_HOME", &home);
+    user.run(command).fine();
+    let mut command = user.command(&["service", "uninstall"]);
+    command.env("XDG_STATE_HOME", user.path());
+    let said = user.run(command).fine();
+    let shown = home.display();
+    let expected = format!("State in {shown}/state and configuration in {shown}/config stay");
+    assert!(said.contains(&expected), "{said}");
+}
+
+#[test]
 fn what_is_not_ours_stays() {
     let user = User::new();
     user.service(&["install"]).fine();

@@ -21,17 +21,8 @@ fn checks(status: &ServiceStatus) -> Vec<Check> {
 
 fn file(status: &ServiceStatus) -> Check {
     let drift = status.drift();
-    let install = status.install_command();
     if !drift.is_empty() {
-        let by_hand =
-            drift.iter().any(|text| text.contains("by hand") || text.contains("not ours"));
-        let hint = match by_hand {
-            true => format!(
-                "{install} --force, after moving changes into a drop-in (systemctl --user edit dossierd.service)"
-            ),
-            false => install,
-        };
-        return Check::warn("service files", drift.join("; "), hint);
+        return Check::warn("service files", drift.join("; "), status.mending());
     }
     if status.needs_reload {
         return Check::warn(

@@ -68,6 +68,7 @@ mod tests {
             home: "/Users/a&b".into(),
             dossierd_home: None,
             state_dir: "/s".into(),
+            carried: Default::default(),
             config_dir: "/c".into(),
             socket: "/s/dossierd.sock".into(),
         }

@@ -140,12 +140,13 @@ impl<'a> Deeds<'a> {
     }
 }
 
-/// May these files be replaced? Looked at before anything is done.
+/// May these files be written where they belong, and replaced? Looked at before anything is done.
 pub(super) fn check_replaceable(
     files: &[(ServiceFile, FileState)],
     force: bool,
 ) -> Result<(), CliError> {
     for (file, state) in files {
+        disk::check_dir_of(file)?;
         let what = match state {
             FileState::Changed(difference) => format!("was changed by hand ({difference})"),
             FileState::Foreign(what) => format!("is not ours to replace: {what}"),

@@ -6,7 +6,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::service_file::{FileState, ServiceFile, judge};
-use crate::cli::error::CliError;
+use crate::cli::error::{CliError, ErrorKind};
+use crate::platform::{Dir, access, user};
 use crate::store::atomic;
 
 /// Units are small; what is larger is none of ours.
@@ -63,6 +64,44 @@ fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
+/// Refuses a directory in which others could put a unit of theirs in the place of ours: what a unit
+/// names is run as this user. Where the directory is missing, the one in which it will be made counts.
+pub(super) fn check_dir_of(file: &ServiceFile) -> Result<(), CliError> {
+    const STICKY: u32 = 0o1000;
+    let failed =
+        |path: &Path, error| CliError::io(format!("cannot look at {}", path.display()), error);
+    for dir in file.path.ancestors().skip(1) {
+        // A link to a directory is as good as that directory.
+        let target = match fs::canonicalize(dir) {
+            Err(error) if is_absence(&error) => continue,
+            other => other.map_err(|error| failed(dir, error))?,
+        };
+        let facts = Dir::open(&target).and_then(|dir| dir.own_facts());
+        let facts = facts.map_err(|error| failed(&target, error))?;
+        let shown = target.display();
+        if let Some(owner) = facts.owner
+            && !user::is_trusted_peer(Some(owner))
+        {
+            let message =
+                format!("{shown} belongs to uid {owner}, who could change what the service starts");
+            return Err(CliError::new(ErrorKind::Input, message)
+                .hint("install it as that user, or make the directory yours (chown)"));
+        }
+        let is_sticky = facts.mode.is_some_and(|mode| mode & STICKY != 0);
+        let will_hold_it = file.path.parent() == Some(dir);
+        if facts.others_can_write() && (will_hold_it || !is_sticky) {
+            let message = format!(
+                "others may write in {shown} (mode {:03o}), and so change what the service starts",
+                facts.mode.unwrap_or_default() & 0o7777
+            );
+            return Err(CliError::new(ErrorKind::Input, message)
+                .hint(format!("look what is in it, then: chmod go-w {shown}")));
+        }
+        return Ok(());
+    }
+    Ok(())
+}
+
 /// Writes a file of ours, 0644, with the directories above it.
 pub(super) fn write(file: &ServiceFile) -> Result<(), CliError> {
     if let Some(parent) = file.path.parent() {
@@ -70,14 +109,13 @@ pub(super) fn write(file: &ServiceFile) -> Result<(), CliError> {
             .map_err(|error| CliError::io(format!("cannot make {}", parent.display()), error))?;
     }
     atomic::replace(&file.path, file.text.as_bytes(), 0o644).map_err(|error| {
-        CliError::new(crate::cli::error::ErrorKind::Io, "the service was not installed")
-            .because(error)
+        CliError::new(ErrorKind::Io, "the service was not installed").because(error)
     })
 }
 
 /// Makes a directory that only its owner can look into, with those above it.
 pub(super) fn make_private_dir(path: &Path) -> Result<(), CliError> {
-    crate::platform::access::create_private_dirs(path)
+    access::create_private_dirs(path)
         .map_err(|error| CliError::io(format!("cannot make {}", path.display()), error))
 }
 
@@ -168,6 +206,40 @@ mod tests {
         assert!(matches!(state(&file).unwrap(), FileState::Foreign(_)));
         write(&file).unwrap();
         assert_eq!(fs::read(&victim).unwrap(), b"keep");
+    }
+
+    #[test]
+    fn a_directory_that_others_can_change_is_refused() {
+        let tmp = tempfile::tempdir().unwrap();
+        let dir = tmp.path().canonicalize().unwrap().join("systemd/user");
+        fs::create_dir_all(&dir).unwrap();
+        let set = |dir: &Path, mode| {
+            fs::set_permissions(dir, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        let (in_it, below) = (file(dir.join("a.service")), file(dir.join("a.service.d/b.conf")));
+        for (mode, is_fine, is_fine_below) in [
+            (0o755, true, true),
+            (0o775, false, false),
+            (0o702, false, false),
+            (0o1777, false, true),
+        ] {
+            set(&dir, mode);
+            assert_eq!(check_dir_of(&in_it).is_ok(), is_fine, "{mode:o}");
+            assert_eq!(check_dir_of(&below).is_ok(), is_fine_below, "{mode:o}");
+        }
+        let error = format!("{:?}", check_dir_of(&in_it).unwrap_err());
+        assert!(error.contains(&format!("chmod go-w {}", dir.display())), "{error}");
+        let link = tmp.path().join("link");
+        symlink(&dir, &link).unwrap();
+        assert!(check_dir_of(&file(link.join("a.service"))).is_err(), "through a link");
+        fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
+        if user::uid() != Some(0) {
+            eprintln!("SKIP a directory of another user: only root can make one");
+            return;
+        }
+        std::os::unix::fs::chown(&dir, Some(7), None).unwrap();
+        let error = format!("{:?}", check_dir_of(&in_it).unwrap_err());
+        assert!(error.contains("belongs to uid 7"), "{error}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The service under the launchd of this user.
 
 use super::agent::{self, LABEL};
+use super::carried::say_left_behind;
 use super::deeds::{Deeds, check_replaceable};
 use super::disk;
 use super::program::{ACTING, ASKING, Program, ProgramError};
@@ -60,6 +61,7 @@ pub(super) fn install(
     if let Some(home) = &setting.dossierd_home {
         deeds.say(format!("DOSSIERD_HOME={} is set, and goes with the service", home.display()))?;
     }
+    say_left_behind(&mut deeds)?;
     if args.no_start {
         deeds.run(&program, &["disable", &target.service], ASKING)?;
         deeds.say(format!(
@@ -187,7 +189,7 @@ pub(super) fn status(setting: &Setting) -> Result<ServiceStatus, CliError> {
         pid: said.pid,
         since: None,
         needs_reload: false,
-        environment_missing: false,
+        environment_missing: Vec::new(),
         linger: None,
     })
 }

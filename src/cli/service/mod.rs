@@ -7,6 +7,7 @@
 pub(super) mod systemd;
 
 mod agent;
+mod carried;
 mod deeds;
 mod disk;
 mod launchd;

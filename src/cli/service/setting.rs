@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::carried::Carried;
 use crate::cli::error::{CliError, ErrorKind};
 use crate::cli::places;
 
@@ -15,6 +16,8 @@ pub(super) struct Setting {
     pub(super) home: PathBuf,
     /// DOSSIERD_HOME, absolute, if it is set.
     pub(super) dossierd_home: Option<PathBuf>,
+    /// The variables that go with the service.
+    pub(super) carried: Carried,
     /// The daemon's state directory.
     pub(super) state_dir: PathBuf,
     /// The daemon's configuration directory.
@@ -33,9 +36,11 @@ impl Setting {
             })?),
             None => None,
         };
+        let home = user_home()?;
         Ok(Self {
             binary: binary()?,
-            home: user_home()?,
+            carried: Carried::of(dossierd_home.as_deref(), &home, |name| std::env::var_os(name)),
+            home,
             dossierd_home,
             state_dir: found.state_dir().to_path_buf(),
             config_dir: found.config_dir().to_path_buf(),

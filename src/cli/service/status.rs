@@ -60,8 +60,8 @@ pub(in crate::cli) struct ServiceStatus {
     pub(in crate::cli) since: Option<String>,
     /// Have files changed that systemd has not read again?
     pub(in crate::cli) needs_reload: bool,
-    /// DOSSIERD_HOME is set, and a package's service does not know it.
-    pub(in crate::cli) environment_missing: bool,
+    /// The variables that lead this command to its files, and that a package's service does not have.
+    pub(in crate::cli) environment_missing: Vec<&'static str>,
     /// Does it go on after logout? `None` if that is not known, or no question.
     pub(in crate::cli) linger: Option<bool>,
 }
@@ -115,14 +115,29 @@ impl ServiceStatus {
         command
     }
 
+    /// What mends a drift. A file that was changed by hand, or is not ours, is replaced by force alone.
+    pub(in crate::cli) fn mending(&self) -> String {
+        let install = self.install_command();
+        let states = self.units.iter().map(|unit| &unit.state).chain(&self.hardened);
+        let by_force =
+            |state: &FileState| matches!(state, FileState::Changed(_) | FileState::Foreign(_));
+        match (states.into_iter().any(by_force), self.manager) {
+            (false, _) => install,
+            (true, "systemd") => format!(
+                "{install} --force, after moving changes into a drop-in (systemctl --user edit dossierd.service)"
+            ),
+            (true, _) => format!("{install} --force, which replaces what was changed"),
+        }
+    }
+
     /// Files that are not as this version would write them, with how.
     pub(in crate::cli) fn drift(&self) -> Vec<String> {
         let mut drift: Vec<String> =
             self.units.iter().filter_map(|unit| told(unit.name, &unit.state)).collect();
         drift.extend(self.hardened.as_ref().and_then(|state| told("hardening.conf", state)));
-        if self.environment_missing {
-            drift.push("DOSSIERD_HOME is set, but the service does not know it".to_owned());
-        }
+        let missing = self.environment_missing.iter();
+        drift
+            .extend(missing.map(|name| format!("{name} is set, but the service does not know it")));
         drift
     }
 
@@ -202,7 +217,7 @@ impl ServiceStatus {
             None => {}
         }
         for text in self.drift() {
-            page.line(warning(format!("{text}; {}", self.install_command())));
+            page.line(warning(format!("{text}; {}", self.mending())));
         }
         if self.needs_reload {
             page.line(warning(

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::quoting::{listed_path, program, sayable, specifiers, word};
+use super::quoting::{listed_path, program, sayable, specifiers};
 use super::service_file::{ServiceFile, unit};
 use super::setting::Setting;
 use crate::cli::args::VariantArgs;
@@ -21,7 +21,7 @@ pub(super) const UNITS: [&str; 3] = [SERVICE, SOCKET, HTTP_SOCKET];
 pub(super) const DROP_INS: &str = "dossierd.service.d";
 /// More isolation.
 pub(super) const HARDENING: &str = "dossierd.service.d/hardening.conf";
-/// DOSSIERD_HOME, for a service whose unit a package has brought.
+/// Where the daemon's files are, for a service whose unit a package has brought.
 pub(super) const ENVIRONMENT: &str = "dossierd.service.d/environment.conf";
 
 const SERVICE_TEXT: &str = include_str!("../../../packaging/systemd/user/dossierd.service");
@@ -33,6 +33,7 @@ const HARDENING_TEXT: &str =
 const PROGRAM_LINE: &str = "ExecStart=/usr/bin/dossierd run\n";
 const LISTEN_LINE: &str = "ListenStream=%t/dossierd/dossierd.sock\n";
 const STATE_LINE: &str = "ReadWritePaths=%h/.local/state/dossierd\n";
+const USUAL_STATE_LINE: &str = "ReadWritePaths=-%h/.local/state/dossierd\n";
 
 /// The service and its drop-ins, then the sockets, as they belong into `dir`. What a package has
 /// brought, by its name, is left to it.
@@ -48,8 +49,9 @@ pub(super) fn files(
     };
     if !packaged(SERVICE) {
         add(SERVICE, service(setting)?);
-    } else if let Some(line) = environment(setting)? {
-        add(ENVIRONMENT, format!("# Where the daemon's files are.\n[Service]\n{line}"));
+    } else if !setting.carried.is_empty() {
+        let lines = setting.carried.lines()?;
+        add(ENVIRONMENT, format!("# Where the daemon's files are.\n[Service]\n{lines}"));
     }
     if variant.hardened {
         add(HARDENING, hardening(setting)?);
@@ -73,14 +75,8 @@ pub(super) fn all_paths(dir: &Path) -> [PathBuf; 5] {
 
 fn service(setting: &Setting) -> Result<String, CliError> {
     let mut lines = format!("ExecStart={} run\n", program("this binary", &setting.binary)?);
-    lines.extend(environment(setting)?);
+    lines.push_str(&setting.carried.lines()?);
     Ok(SERVICE_TEXT.replacen(PROGRAM_LINE, &lines, 1))
-}
-
-fn environment(setting: &Setting) -> Result<Option<String>, CliError> {
-    let Some(home) = &setting.dossierd_home else { return Ok(None) };
-    let text = sayable("DOSSIERD_HOME", home)?;
-    Ok(Some(format!("Environment={}\n", word(&format!("DOSSIERD_HOME={text}")))))
 }
 
 /// With DOSSIERD_HOME the daemon and its clients have their socket below it.
@@ -92,7 +88,8 @@ fn socket(setting: &Setting) -> Result<String, CliError> {
     Ok(SOCKET_TEXT.replacen(LISTEN_LINE, &format!("ListenStream={path}\n"), 1))
 }
 
-/// The state has to stay writable where it really is.
+/// The state has to stay writable where it really is. The usual place stays writable, too, if it is
+/// there (`-`): a drop-in may take the variables away again.
 fn hardening(setting: &Setting) -> Result<String, CliError> {
     let usual = setting.home.join(".local/state/dossierd");
     let writable = setting.dossierd_home.as_ref().unwrap_or(&setting.state_dir);
@@ -100,18 +97,29 @@ fn hardening(setting: &Setting) -> Result<String, CliError> {
         return Ok(HARDENING_TEXT.to_owned());
     }
     let path = listed_path("the daemon's directory", writable)?;
-    Ok(HARDENING_TEXT.replacen(STATE_LINE, &format!("ReadWritePaths={path}\n"), 1))
+    Ok(HARDENING_TEXT.replacen(
+        STATE_LINE,
+        &format!("{USUAL_STATE_LINE}ReadWritePaths={path}\n"),
+        1,
+    ))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::carried::Carried;
     use super::*;
+
+    fn at_home(dir: &str, setting: Setting) -> Setting {
+        let carried = Carried::of(Some(Path::new(dir)), &setting.home, |_| None);
+        Setting { dossierd_home: Some(dir.into()), carried, ..setting }
+    }
 
     fn setting() -> Setting {
         Setting {
             binary: "/usr/bin/dossierd".into(),
             home: "/home/a".into(),
             dossierd_home: None,
+            carried: Carried::default(),
             state_dir: "/home/a/.local/state/dossierd".into(),
             config_dir: "/home/a/.config/dossierd".into(),
             socket: "/run/user/1/dossierd/dossierd.sock".into(),
@@ -151,8 +159,7 @@ mod tests {
         let other = Setting {
             binary: "/opt/a b/dossierd".into(),
             socket: home.join("run/dossierd.sock"),
-            dossierd_home: Some(home.clone()),
-            ..setting()
+            ..at_home("/data/50% \"x\"", setting())
         };
         let variant = VariantArgs { socket_activated: true, hardened: false };
         let bodies = bodies(&other, variant, &[]);
@@ -172,15 +179,16 @@ mod tests {
         );
         assert_eq!(changed(1, SOCKET_TEXT), ["ListenStream=/data/50%% \"x\"/run/dossierd.sock"]);
         assert!(files(&other, all(), Path::new("/u"), |_| false).is_err(), "a quote in a list");
-        let other = Setting { dossierd_home: Some("/data/a b".into()), ..other };
+        let other = at_home("/data/a b", other);
         let hardened = VariantArgs { socket_activated: false, hardened: true };
         let found = files(&other, hardened, Path::new("/u"), |_| false).unwrap();
-        assert!(found[1].text.contains("\nReadWritePaths=\"/data/a b\"\n"), "{}", found[1].text);
+        let lines = format!("\n{USUAL_STATE_LINE}ReadWritePaths=\"/data/a b\"\n");
+        assert!(found[1].text.contains(&lines), "{}", found[1].text);
     }
 
     #[test]
     fn a_packages_unit_gets_a_home_by_a_drop_in() {
-        let other = Setting { dossierd_home: Some("/data".into()), ..setting() };
+        let other = at_home("/data", setting());
         let bodies = bodies(&other, VariantArgs::default(), &UNITS);
         let expected =
             "# Where the daemon's files are.\n[Service]\nEnvironment=DOSSIERD_HOME=/data\n";

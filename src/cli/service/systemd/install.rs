@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use super::super::carried::say_left_behind;
 use super::super::deeds::{Deeds, check_replaceable};
 use super::super::disk;
 use super::super::program::{ACTING, ASKING, Program};
@@ -48,9 +49,9 @@ pub(in crate::cli::service) fn install(
         deeds.remove(path)?;
         starting.changed = true;
     }
-    if let Some(home) = &setting.dossierd_home {
-        deeds.say(format!("DOSSIERD_HOME={} is set, and goes with the service", home.display()))?;
-    }
+    starting.leave_the_other_variant(&obsolete, &mut deeds)?;
+    setting.carried.say(&mut deeds)?;
+    say_left_behind(&mut deeds)?;
     starting.start(&mut deeds)?;
     say_linger(&mut deeds)?;
     Ok(if deeds.end()? { Verdict::Findings } else { Verdict::Fine })
@@ -155,6 +156,37 @@ impl Starting<'_> {
         let mut command = vec!["--user", "disable", "--now"];
         command.extend(others);
         deeds.run(program, &command, ACTING)?;
+        Ok(())
+    }
+
+    /// Where systemd cannot be reached, the links that enable a removed unit are removed for it, and
+    /// what may run of the other variant is the first that is left to do. A unit without a file cannot
+    /// be disabled any more, only stopped.
+    fn leave_the_other_variant(
+        &self,
+        removed: &[PathBuf],
+        deeds: &mut Deeds<'_>,
+    ) -> Result<(), CliError> {
+        if self.manager.reachable().is_some() || self.args.no_start {
+            return Ok(());
+        }
+        let (mut gone, mut enabled) = (Vec::new(), Vec::new());
+        for name in UNITS.into_iter().filter(|name| !self.wanted().contains(name)) {
+            let links = disk::enabling_links(&self.manager.unit_dir, name);
+            if removed.iter().any(|path| path.ends_with(name)) {
+                for link in links {
+                    deeds.remove(&link)?;
+                }
+                gone.push(name);
+            } else if !links.is_empty() {
+                enabled.push(name);
+            }
+        }
+        for (verb, units) in [("stop", gone), ("disable --now", enabled)] {
+            if !units.is_empty() {
+                deeds.leave(format!("systemctl --user {verb} {}", units.join(" ")));
+            }
+        }
         Ok(())
     }
 

@@ -30,7 +30,6 @@ pub(in crate::cli) fn status(setting: &Setting) -> Result<ServiceStatus, CliErro
     }
     let drop_in = known.iter().find(|file| file.path.ends_with(HARDENING));
     let hardening = drop_in.map_or(Ok(FileState::Absent), disk::state)?;
-    let dossierd_home = setting.dossierd_home.as_ref();
     let environment = manager.unit_dir.join(unit::ENVIRONMENT);
     let service = facts.iter().find(|fact| fact.id == SERVICE);
     Ok(ServiceStatus {
@@ -48,9 +47,10 @@ pub(in crate::cli) fn status(setting: &Setting) -> Result<ServiceStatus, CliErro
         since: service.filter(|fact| fact.is_active()).and_then(|fact| fact.since.clone()),
         needs_reload: facts.iter().any(|fact| fact.needs_reload),
         // A home that only this command knows is a difference, too.
-        environment_missing: dossierd_home.is_some()
-            && manager.packaged(SERVICE).is_some()
-            && !disk::is_file(&environment),
+        environment_missing: match manager.packaged(SERVICE) {
+            Some(_) if !disk::is_file(&environment) => setting.carried.names(),
+            _ => Vec::new(),
+        },
         linger: lingers(),
     })
 }

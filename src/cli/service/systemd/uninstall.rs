@@ -1,7 +1,8 @@
 //! Taking the service away from systemd: stop and disable what is ours, remove our files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::super::carried::Carried;
 use super::super::deeds::Deeds;
 use super::super::disk;
 use super::super::program::{ACTING, ASKING};
@@ -22,6 +23,7 @@ pub(in crate::cli::service) fn uninstall(
 ) -> Result<Verdict, CliError> {
     let manager = Manager::find(&setting.home);
     let (ours, foreign) = found(args, setting, &manager)?;
+    let (state, config) = places(&ours, setting)?;
     let mut deeds = Deeds::new(output, args.dry_run);
     let stopped = stop(&manager, &foreign, &ours, &mut deeds)?;
     if ours.is_empty() && foreign.is_empty() && !stopped {
@@ -38,11 +40,21 @@ pub(in crate::cli::service) fn uninstall(
     }
     deeds.say(format!(
         "State in {} and configuration in {} stay, and so do dossiers in projects.",
-        setting.state_dir.display(),
-        setting.config_dir.display()
+        state.display(),
+        config.display()
     ))?;
     let left = deeds.end()?;
     Ok(if left || !foreign.is_empty() { Verdict::Findings } else { Verdict::Fine })
+}
+
+/// State and configuration of the daemon that these files started, read before they go: this shell
+/// may have other variables than that of the installation.
+fn places(ours: &[ServiceFile], setting: &Setting) -> Result<(PathBuf, PathBuf), CliError> {
+    let mut texts = Vec::new();
+    for file in ours {
+        texts.extend(disk::text(&file.path)?);
+    }
+    Ok(Carried::of_units(texts.iter().map(String::as_str)).places(&setting.home))
 }
 
 /// A file that is not ours, and what it is.
