@@ -10,7 +10,12 @@ use crate::daemon::handle::DaemonHandle;
 use crate::dossier::Timestamp;
 use crate::store::{Home, StoreError};
 use crate::survey::now;
-use crate::sync::{Courier, CourierConfig, CourierError, KeptSegments, SinkConfig, SinkState};
+use crate::sync::{
+    Courier, CourierConfig, CourierError, Flushed, KeptSegments, SinkConfig, SinkState,
+};
+
+/// Why a sink does nothing yet.
+const STARTING: &str = "nothing is sent before the first scans have ended";
 
 /// The sinks at work; none of them unless they are configured. Others can take their place.
 pub(super) struct Couriers {
@@ -125,7 +130,9 @@ impl Delivery for Couriers {
         let couriers = self.at_work.load_full();
         Box::pin(async move {
             for courier in couriers.iter() {
-                courier.flush().await.ok_or_else(ended)?;
+                if courier.flush().await.ok_or_else(ended)? == Flushed::Starting {
+                    return Err(DeliveryFault::Starting);
+                }
             }
             Ok(())
         })
@@ -189,22 +196,24 @@ impl Delivery for Couriers {
 fn report(courier: &Courier, now: Timestamp) -> SinkReport {
     let status = courier.status();
     let (state, reason, next_attempt_at) = match &status.state {
+        SinkState::Starting => ("starting", Some(STARTING.to_owned()), None),
         SinkState::Idle => ("idle", None, None),
         SinkState::Sending => ("sending", None, None),
         SinkState::Waiting { until, reason } => ("waiting", Some(reason.clone()), Some(*until)),
         SinkState::Paused { reason } => ("paused", Some(reason.clone()), None),
     };
     let age = |since: Timestamp| (now.as_micros() - since.as_micros()).max(0) as f64 / 1e6;
+    let counts = status.counts;
     SinkReport {
         name: status.name,
         target: status.target.clone(),
         state,
         reason,
         next_attempt_at,
-        pending: status.pending,
-        delivered: status.delivered,
-        duplicate: status.duplicate,
-        rejected: status.rejected,
+        pending: counts.map(|counts| counts.pending),
+        delivered: counts.map(|counts| counts.delivered),
+        duplicate: counts.map(|counts| counts.duplicate),
+        rejected: counts.map(|counts| counts.rejected),
         oldest_pending_age_seconds: status.oldest_pending.map(age),
         last_success_at: status.last_success,
         failures: status.failures,
