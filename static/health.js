@@ -69,16 +69,21 @@ function drawDelivery(sync) {
 	if (!sync.configured) return [h("p", mark("quiet", "Nothing is delivered to a back end.")), h("p.quiet", "None is configured; all events stay in the logs of their features.")];
 	const age = sync.oldest_pending_age_seconds;
 	return [
-		h("p", sync.paused ? mark("warn", "Paused; dossierd sync resume goes on.") : sync.pending === 0 ? mark("good", "Everything is delivered.") : mark("info", `${plural(sync.pending, "event")} wait.`)),
+		h("p", sync.paused ? mark("warn", "Paused; dossierd sync resume goes on.") : sync.pending === null ? mark("warn", "Not known yet: the first scans have not ended.") : sync.pending === 0 ? mark("good", "Everything is delivered.") : mark("info", `${plural(sync.pending, "event")} wait.`)),
 		facts([
-			["Pending", number(sync.pending)],
+			["Pending", known(sync.pending)],
 			["Oldest", age !== null && `waits for ${span(age)}`],
-			["Delivered", number(sync.delivered)],
-			["Duplicate", number(sync.duplicate)],
-			["Rejected", sync.rejected > 0 ? mark("bad", number(sync.rejected)) : "none"],
+			["Delivered", known(sync.delivered)],
+			["Duplicate", known(sync.duplicate)],
+			["Rejected", sync.rejected > 0 ? mark("bad", number(sync.rejected)) : sync.rejected === 0 ? "none" : known(sync.rejected)],
 		]),
 		sync.sinks.map(drawSink),
 	];
+}
+
+// What is not known is no zero.
+function known(count) {
+	return count === null ? "not known yet" : number(count);
 }
 
 function drawSink({ name: sink, target, state, reason, fault }) {

@@ -9,27 +9,28 @@ use crate::dossier::Timestamp;
 /// An answer that takes a while.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A sink, at one moment. Each event is in exactly one of the four counts.
+/// A sink, at one moment. Each event is in exactly one of the four counts, which are not
+/// known before the first scans have ended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SinkReport {
     /// `webhook` or `nats`.
     pub name: &'static str,
     /// Scheme, host and port of the other side.
     pub target: String,
-    /// `idle`, `sending`, `waiting` or `paused`.
+    /// `starting`, `idle`, `sending`, `waiting` or `paused`.
     pub state: &'static str,
-    /// Why it waits or is paused.
+    /// Why it waits, is paused, or does nothing yet.
     pub reason: Option<String>,
     /// When it tries again, if it waits.
     pub next_attempt_at: Option<Timestamp>,
     /// Still to be sent.
-    pub pending: u64,
+    pub pending: Option<u64>,
     /// Taken by the other side.
-    pub delivered: u64,
+    pub delivered: Option<u64>,
     /// Had by the other side already.
-    pub duplicate: u64,
+    pub duplicate: Option<u64>,
     /// Refused by the other side; kept as dead letters.
-    pub rejected: u64,
+    pub rejected: Option<u64>,
     /// How long ago the oldest pending event happened.
     pub oldest_pending_age_seconds: Option<f64>,
     /// When something was delivered last, since the daemon runs.
@@ -62,6 +63,8 @@ pub struct RefusedEvent {
 pub enum DeliveryFault {
     /// None of the dead letters has these ids.
     Unknown(Vec<String>),
+    /// The first scans have not ended: what there is to do is not known.
+    Starting,
     /// It did not work out, for this reason.
     Failed(String),
 }
@@ -74,7 +77,8 @@ pub trait Delivery: Send + Sync + 'static {
     fn pause(&self) -> Later<'_, Result<(), DeliveryFault>>;
     /// Goes on, at once.
     fn resume(&self) -> Later<'_, Result<(), DeliveryFault>>;
-    /// Sends at once; returns when all is sent, or an attempt has failed.
+    /// Sends at once; returns when all is sent, or an attempt has failed. Before the first
+    /// scans have ended it sends nothing, and says so.
     fn flush(&self) -> Later<'_, Result<(), DeliveryFault>>;
     /// The first `limit` refused events of each sink, or of each the first behind this one.
     fn dead_letters(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tokio::task::JoinSet;
 
 use crate::api::delivery::{Delivery, DeliveryFault, Later, RefusedEvent, SinkReport};
 use crate::daemon::config::Sync;
@@ -10,7 +11,12 @@ use crate::daemon::handle::DaemonHandle;
 use crate::dossier::Timestamp;
 use crate::store::{Home, StoreError};
 use crate::survey::now;
-use crate::sync::{Courier, CourierConfig, CourierError, KeptSegments, SinkConfig, SinkState};
+use crate::sync::{
+    Courier, CourierConfig, CourierError, Flushed, KeptSegments, SinkConfig, SinkState,
+};
+
+/// Why a sink does nothing yet.
+const STARTING: &str = "nothing is sent before the first scans have ended";
 
 /// The sinks at work; none of them unless they are configured. Others can take their place.
 pub(super) struct Couriers {
@@ -43,17 +49,23 @@ impl Couriers {
         Ok(())
     }
 
-    /// Has all of them begin, now that the first scans have ended.
+    /// Has all of them begin at once, now that the first scans have ended: one that hangs
+    /// keeps no other waiting.
     pub(super) async fn begin(&self) {
-        for courier in self.at_work.load_full().iter() {
-            // One that has ended is told of elsewhere.
-            let _ = courier.look().await;
-        }
+        let couriers = self.at_work.load_full();
+        let begins = (0..couriers.len()).map(|index| {
+            let couriers = Arc::clone(&couriers);
+            async move {
+                // One that has ended is told of elsewhere.
+                let _ = couriers[index].look().await;
+            }
+        });
+        together(begins).await;
     }
 
     /// Completes when one of those that are at work now has ended by itself.
     pub(super) fn failed(&self) -> impl Future<Output = ()> + Send + 'static {
-        let mut ends = tokio::task::JoinSet::new();
+        let mut ends = JoinSet::new();
         let at_work = self.at_work.load_full();
         let ended: Vec<_> = at_work.iter().map(Courier::ended).collect();
         async move {
@@ -84,6 +96,11 @@ fn start(config: &Sync, handle: &DaemonHandle, home: &Home) -> Result<Vec<Courie
         Courier::start(CourierConfig { sink, handle, home, kept, clock: now })
     };
     sinks.into_iter().map(start).collect()
+}
+
+/// Does all of it side by side, and returns when the last has ended. Given up, it ends all.
+async fn together(all: impl Iterator<Item = impl Future<Output = ()> + Send + 'static>) {
+    all.collect::<JoinSet<()>>().join_all().await;
 }
 
 fn ended() -> DeliveryFault {
@@ -125,7 +142,9 @@ impl Delivery for Couriers {
         let couriers = self.at_work.load_full();
         Box::pin(async move {
             for courier in couriers.iter() {
-                courier.flush().await.ok_or_else(ended)?;
+                if courier.flush().await.ok_or_else(ended)? == Flushed::Starting {
+                    return Err(DeliveryFault::Starting);
+                }
             }
             Ok(())
         })
@@ -189,25 +208,60 @@ impl Delivery for Couriers {
 fn report(courier: &Courier, now: Timestamp) -> SinkReport {
     let status = courier.status();
     let (state, reason, next_attempt_at) = match &status.state {
+        SinkState::Starting => ("starting", Some(STARTING.to_owned()), None),
         SinkState::Idle => ("idle", None, None),
         SinkState::Sending => ("sending", None, None),
         SinkState::Waiting { until, reason } => ("waiting", Some(reason.clone()), Some(*until)),
         SinkState::Paused { reason } => ("paused", Some(reason.clone()), None),
     };
     let age = |since: Timestamp| (now.as_micros() - since.as_micros()).max(0) as f64 / 1e6;
+    let counts = status.counts;
     SinkReport {
         name: status.name,
         target: status.target.clone(),
         state,
         reason,
         next_attempt_at,
-        pending: status.pending,
-        delivered: status.delivered,
-        duplicate: status.duplicate,
-        rejected: status.rejected,
+        pending: counts.map(|counts| counts.pending),
+        delivered: counts.map(|counts| counts.delivered),
+        duplicate: counts.map(|counts| counts.duplicate),
+        rejected: counts.map(|counts| counts.rejected),
         oldest_pending_age_seconds: status.oldest_pending.map(age),
         last_success_at: status.last_success,
         failures: status.failures,
         fault: status.fault.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_that_hangs_keeps_no_other_waiting() {
+        let (sender, mut begun) = unbounded_channel();
+        let sinks = ["hangs", "is well", "is well too"].map(|name| {
+            let sender = sender.clone();
+            async move {
+                if name == "hangs" {
+                    std::future::pending::<()>().await;
+                }
+                sender.send(name).expect("somebody listens");
+            }
+        });
+        let limited = tokio::time::timeout(Duration::from_secs(20), together(sinks.into_iter()));
+        let others = async {
+            let mut names = [begun.recv().await, begun.recv().await];
+            names.sort_unstable();
+            names
+        };
+        tokio::select! {
+            names = others => assert_eq!(names, [Some("is well"), Some("is well too")]),
+            _ = limited => panic!("the first one keeps the others waiting"),
+        }
     }
 }

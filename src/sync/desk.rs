@@ -17,7 +17,7 @@ use super::logs;
 use super::pause::{Pause, PauseFile};
 use super::queue::{Limits, Queue};
 use super::retention::KeptSegments;
-use super::status::{SinkState, SinkStatus};
+use super::status::{SinkCounts, SinkState, SinkStatus};
 use crate::daemon::handle::DaemonHandle;
 use crate::dossier::Timestamp;
 use crate::store::with_causes;
@@ -27,7 +27,6 @@ use crate::store::{Home, StoreError};
 const MAX_BATCH_BYTES: usize = 1_000_000;
 
 /// What a fault is about.
-const START: &str = "start";
 const READ: &str = "read";
 const WRITE: &str = "write";
 
@@ -76,6 +75,8 @@ pub(super) struct Desk {
     lone_refusals: u32,
     /// Dead letters that somebody wants to have sent again.
     retrying: VecDeque<String>,
+    /// Is it not known yet what there is to send?
+    is_starting: bool,
     /// What cannot be done on this machine, by what it is.
     faults: BTreeMap<&'static str, String>,
     status: Arc<ArcSwap<SinkStatus>>,
@@ -93,11 +94,8 @@ impl Desk {
         let status = SinkStatus {
             name: setup.name,
             target: setup.target.clone(),
-            state: SinkState::Idle,
-            pending: 0,
-            delivered: 0,
-            duplicate: 0,
-            rejected: 0,
+            state: SinkState::Starting,
+            counts: None,
             oldest_pending: None,
             last_success: None,
             failures: 0,
@@ -116,6 +114,7 @@ impl Desk {
             last_success: None,
             lone_refusals: 0,
             retrying: VecDeque::new(),
+            is_starting: true,
             faults: BTreeMap::new(),
             status: Arc::new(ArcSwap::from_pointee(status)),
         };
@@ -132,10 +131,9 @@ impl Desk {
     pub(super) fn look_everywhere(&mut self) {
         let view = self.setup.handle.view();
         if !view.health.ready {
-            self.faults.insert(START, "nothing is sent before the first scans have ended".into());
             return self.publish(false);
         }
-        self.faults.remove(START);
+        self.is_starting = false;
         let mut found = logs::left_behind(&view, &self.setup.home);
         found.extend(logs::of_features(&self.setup.handle).into_values());
         self.queue.keep(|name| found.contains_key(name));
@@ -195,7 +193,7 @@ impl Desk {
 
     /// Is it not known yet what there is to send?
     pub(super) fn is_starting(&self) -> bool {
-        self.faults.contains_key(START)
+        self.is_starting
     }
 
     /// What to send now; `None` if nothing can be read.
@@ -331,11 +329,11 @@ impl Desk {
 
     /// Publishes how it stands; `is_sending` while a batch is under way.
     pub(super) fn publish(&self, is_sending: bool) {
-        let counts = self.queue.counts();
-        let rejected = self.letters.count(|log| self.queue.has(log));
+        let oldest_pending = self.queue.counts().oldest;
         let fault = self.fault();
         let state = match (&self.paused, &self.not_before) {
             (Some(pause), _) => SinkState::Paused { reason: pause.to_string() },
+            (None, _) if self.is_starting => SinkState::Starting,
             (None, _) if is_sending => SinkState::Sending,
             (None, Some((_, until))) if !self.is_done() => {
                 SinkState::Waiting { until: *until, reason: self.last_failure.clone() }
@@ -353,15 +351,23 @@ impl Desk {
             name: self.setup.name,
             target: self.setup.target.clone(),
             state,
-            pending: counts.pending,
-            delivered: counts.settled.saturating_sub(counts.duplicate + rejected),
-            duplicate: counts.duplicate,
-            rejected,
-            oldest_pending: counts.oldest,
+            counts: (!self.is_starting).then(|| self.counts()),
+            oldest_pending,
             last_success: self.last_success,
             failures: self.backoff.failures(),
             fault,
         }));
+    }
+
+    fn counts(&self) -> SinkCounts {
+        let counts = self.queue.counts();
+        let rejected = self.letters.count(|log| self.queue.has(log));
+        SinkCounts {
+            pending: counts.pending,
+            delivered: counts.settled.saturating_sub(counts.duplicate + rejected),
+            duplicate: counts.duplicate,
+            rejected,
+        }
     }
 
     /// What cannot be done on this machine.

@@ -39,5 +39,5 @@ mod worker;
 pub use check::check;
 pub use dead_letters::DeadLetter;
 pub use retention::KeptSegments;
-pub use status::{SinkState, SinkStatus};
-pub use worker::{Courier, CourierConfig, CourierError, SinkConfig};
+pub use status::{SinkCounts, SinkState, SinkStatus};
+pub use worker::{Courier, CourierConfig, CourierError, Flushed, SinkConfig};

@@ -5,6 +5,8 @@ use crate::dossier::Timestamp;
 /// What a sink does at the moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SinkState {
+    /// The first scans have not ended: what there is to send is not known, and nothing is sent.
+    Starting,
     /// Everything is delivered.
     Idle,
     /// A batch is under way.
@@ -23,15 +25,9 @@ pub enum SinkState {
     },
 }
 
-/// A sink, at one moment. Every event of its logs is in exactly one of the four counts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SinkStatus {
-    /// `webhook` or `nats`.
-    pub name: &'static str,
-    /// Scheme, host and port of the other side.
-    pub target: String,
-    /// What it does.
-    pub state: SinkState,
+/// Every event of a sink's logs is in exactly one of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SinkCounts {
     /// Events that are still to be sent.
     pub pending: u64,
     /// Events that the other side took.
@@ -40,6 +36,19 @@ pub struct SinkStatus {
     pub duplicate: u64,
     /// Events that the other side refused, and that are kept as dead letters.
     pub rejected: u64,
+}
+
+/// A sink, at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SinkStatus {
+    /// `webhook` or `nats`.
+    pub name: &'static str,
+    /// Scheme, host and port of the other side.
+    pub target: String,
+    /// What it does.
+    pub state: SinkState,
+    /// Its events; `None` while the logs have not been looked at.
+    pub counts: Option<SinkCounts>,
     /// When the oldest pending event happened.
     pub oldest_pending: Option<Timestamp>,
     /// When something was delivered last, since the daemon runs.

@@ -73,12 +73,21 @@ pub enum CourierError {
     Thread(#[source] std::io::Error),
 }
 
+/// What a flush has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flushed {
+    /// Everything is sent, an attempt has failed, or the sink is paused.
+    Tried,
+    /// The first scans have not ended: what there is to send is not known, and nothing is sent.
+    Starting,
+}
+
 /// What a courier can be asked.
 enum Ask {
     Look(oneshot::Sender<()>),
     Pause(oneshot::Sender<Result<(), StoreError>>),
     Resume(oneshot::Sender<Result<(), StoreError>>),
-    Flush(oneshot::Sender<()>),
+    Flush(oneshot::Sender<Flushed>),
     DeadLetters {
         limit: usize,
         after: Option<String>,
@@ -176,8 +185,8 @@ impl Courier {
     }
 
     /// Sends at once, whatever wait is on; returns when everything is sent, an attempt has
-    /// failed, or the sink is paused.
-    pub async fn flush(&self) -> Option<()> {
+    /// failed, or the sink is paused; at once while the first scans run.
+    pub async fn flush(&self) -> Option<Flushed> {
         self.ask(Ask::Flush).await
     }
 
@@ -244,7 +253,7 @@ struct Worker {
     stopped: oneshot::Receiver<()>,
     changed: Arc<ChangedLogs>,
     /// Those who wait for a flush.
-    flushes: Vec<oneshot::Sender<()>>,
+    flushes: Vec<oneshot::Sender<Flushed>>,
 }
 
 impl Worker {
@@ -315,14 +324,14 @@ impl Worker {
         if has_failed || self.desk.is_done() {
             for reply in self.flushes.drain(..) {
                 // Who asked may have gone.
-                let _ = reply.send(());
+                let _ = reply.send(Flushed::Tried);
             }
         }
     }
 }
 
 /// Does what is asked. Nobody who asked need still be there for the answer.
-fn take(desk: &mut Desk, flushes: &mut Vec<oneshot::Sender<()>>, ask: Ask) -> Flow {
+fn take(desk: &mut Desk, flushes: &mut Vec<oneshot::Sender<Flushed>>, ask: Ask) -> Flow {
     match ask {
         Ask::Look(reply) => {
             desk.look_everywhere();
@@ -342,8 +351,13 @@ fn take(desk: &mut Desk, flushes: &mut Vec<oneshot::Sender<()>>, ask: Ask) -> Fl
         }
         Ask::Flush(reply) => {
             desk.look_everywhere();
-            desk.hurry();
-            flushes.push(reply);
+            if desk.is_starting() {
+                // Who asked may have gone.
+                let _ = reply.send(Flushed::Starting);
+            } else {
+                desk.hurry();
+                flushes.push(reply);
+            }
         }
         Ask::DeadLetters { limit, after, reply } => {
             drop(reply.send(desk.dead_letters(limit, after.as_deref())));

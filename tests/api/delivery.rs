@@ -99,6 +99,38 @@ async fn it_is_paused_only_when_every_sink_is() {
 }
 
 #[tokio::test]
+async fn what_is_not_known_before_the_first_scans_have_ended_is_no_zero() {
+    let world = World::simple();
+    let starting = SinkReport {
+        pending: None,
+        delivered: None,
+        duplicate: None,
+        rejected: None,
+        oldest_pending_age_seconds: None,
+        ..sink("nats", "starting")
+    };
+    world.delivery.has(vec![sink("webhook", "idle"), starting], vec![refused(1)]);
+    let status = asked(&world, Method::GET, "/api/sync/status", "").await.ok();
+    for count in ["pending", "delivered", "duplicate", "rejected"] {
+        assert_eq!(status[count], Value::Null, "a sum with a part that is not known: {count}");
+        assert!(status["sinks"][0][count].is_u64(), "{count}");
+    }
+    let letters = asked(&world, Method::GET, "/api/sync/dead-letters", "").await.ok();
+    assert_eq!(letters["total"], Value::Null);
+    let metrics = world.get("/metrics").await.text().to_owned();
+    for name in
+        ["pending", "delivered_total", "duplicate_total", "rejected", "oldest_pending_seconds"]
+    {
+        let sample =
+            |sink: &str| metrics.contains(&format!("dossierd_sync_{name}{{sink=\"{sink}\"}}"));
+        assert!(sample("webhook") && !sample("nats"), "{name}: {metrics}");
+    }
+    world.delivery.fail(DeliveryFault::Starting);
+    let answer = asked(&world, Method::POST, "/api/sync/flush", "{}").await;
+    answer.problem("starting");
+}
+
+#[tokio::test]
 async fn dead_letters_come_whole_and_as_many_as_are_asked_for() {
     let world = delivering();
     let letters = asked(&world, Method::GET, "/api/sync/dead-letters?limit=1", "").await.ok();

@@ -237,6 +237,9 @@ async function places(stage) {
     await page.reload();
     await page.getByText("3 events wait.").waitFor();
     await page.getByText("waits for 1 min").waitFor();
+    await page.route("**/api/sync/status", (route) => route.fulfill({ json: { configured: true, sinks: [], paused: false, pending: null, delivered: null, duplicate: null, rejected: null, oldest_pending_age_seconds: null } }));
+    await page.reload();
+    await page.getByText("Not known yet: the first scans have not ended.").waitFor();
   }, { hash: "view=health" });
 }
 

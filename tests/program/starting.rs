@@ -117,6 +117,18 @@ fn nothing_is_delivered_before_the_first_scans_have_ended() {
     wait_until("the small feature is scanned", || asked(&daemon, "/api/status").1["features"] == 1);
     let sync = asked(&daemon, "/api/sync/status").1;
     assert!(sync.to_string().contains("before the first scans have ended"), "{sync}");
+    for counts in [&sync, &sync["sinks"][0]] {
+        for count in ["pending", "delivered", "duplicate", "rejected"] {
+            assert_eq!(counts[count], Value::Null, "{count} is not known yet: {sync}");
+        }
+    }
+    assert_eq!(sync["sinks"][0]["state"], "starting");
+    assert_eq!(sync["sinks"][0]["fault"], Value::Null, "nothing is wrong: {sync}");
+    let metrics = daemon.unix("GET", "/metrics", &[]).body;
+    assert!(!metrics.contains("dossierd_sync_pending{"), "{metrics}");
+    let shown = place.run(&["sync", "status"]).fine();
+    assert!(shown.starts_with("! webhook starting"), "{shown}");
+    place.run(&["sync", "flush"]).fails(2, &["first scans", "nothing has been sent", "wait until"]);
     assert!(backend.came().is_empty(), "a log was sent that is not opened yet");
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.wait(), Some(0), "{}", daemon.stderr());

@@ -87,30 +87,35 @@ fn index(out: &mut Exposition, view: &View) {
     out.one("dossierd_features", "gauge", "Features.", view.features.len() as f64);
 }
 
-/// Each event of the logs is in one of the four counts of a sink.
+/// Each event of the logs is in one of the four counts of a sink. What is not known before the
+/// first scans have ended has no sample.
 fn delivery(out: &mut Exposition, api: &Api) {
-    type Value = fn(&SinkReport) -> f64;
+    type Value = fn(&SinkReport) -> Option<f64>;
     let series: [(&str, &str, &str, Value); 6] = [
-        ("dossierd_sync_pending", "gauge", "Events to be delivered.", |s| s.pending as f64),
-        ("dossierd_sync_delivered_total", "counter", "Events delivered.", |s| s.delivered as f64),
+        ("dossierd_sync_pending", "gauge", "Events to be delivered.", |s| number(s.pending)),
+        ("dossierd_sync_delivered_total", "counter", "Events delivered.", |s| number(s.delivered)),
         ("dossierd_sync_duplicate_total", "counter", "Events that were known.", |s| {
-            s.duplicate as f64
+            number(s.duplicate)
         }),
-        ("dossierd_sync_rejected", "gauge", "Dead letters.", |s| s.rejected as f64),
+        ("dossierd_sync_rejected", "gauge", "Dead letters.", |s| number(s.rejected)),
         ("dossierd_sync_oldest_pending_seconds", "gauge", "Age of the oldest.", |s| {
-            s.oldest_pending_age_seconds.unwrap_or(0.0)
+            s.pending.map(|_| s.oldest_pending_age_seconds.unwrap_or(0.0))
         }),
         ("dossierd_sync_paused", "gauge", "1 while nothing is sent.", |s| {
-            f64::from(u8::from(s.state == "paused"))
+            Some(f64::from(u8::from(s.state == "paused")))
         }),
     ];
     let sinks = api.delivery.sinks();
     for (name, kind, help, value) in series.into_iter().filter(|_| !sinks.is_empty()) {
         out.head(name, kind, help);
-        for sink in &sinks {
-            out.sample(name, &[("sink", sink.name)], value(sink));
+        for (sink, value) in sinks.iter().filter_map(|sink| Some((sink, value(sink)?))) {
+            out.sample(name, &[("sink", sink.name)], value);
         }
     }
+}
+
+fn number(count: Option<u64>) -> Option<f64> {
+    count.map(|count| count as f64)
 }
 
 /// What is not watched, and why, with what mends it: the same words as everywhere else.

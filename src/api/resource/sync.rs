@@ -22,22 +22,23 @@ const DEFAULT_LETTERS: usize = 100;
 /// The most that can be asked for.
 const MAX_LETTERS: usize = 1000;
 
-/// All sinks, and their sums: an event that waits for two sinks is pending twice.
+/// All sinks, and their sums: an event that waits for two sinks is pending twice. What is not
+/// known of one sink is not known of the sum.
 #[derive(Serialize)]
 struct Status {
     configured: bool,
     sinks: Vec<SinkReport>,
     paused: bool,
-    pending: u64,
-    delivered: u64,
-    duplicate: u64,
-    rejected: u64,
+    pending: Option<u64>,
+    delivered: Option<u64>,
+    duplicate: Option<u64>,
+    rejected: Option<u64>,
     oldest_pending_age_seconds: Option<f64>,
 }
 
 #[derive(Serialize)]
 struct DeadLetters {
-    total: u64,
+    total: Option<u64>,
     dead_letters: Vec<RefusedEvent>,
 }
 
@@ -54,7 +55,7 @@ pub(in crate::api) async fn status(api: &Api, call: &Call) -> Result<Response, P
         sink.reason = privacy.maybe(sink.reason.as_deref());
         sink.fault = privacy.maybe(sink.fault.as_deref());
     }
-    let sum = |count: fn(&SinkReport) -> u64| sinks.iter().map(count).sum();
+    let sum = |count: fn(&SinkReport) -> Option<u64>| sinks.iter().map(count).sum();
     let oldest = sinks.iter().filter_map(|sink| sink.oldest_pending_age_seconds);
     Ok(ok(&Status {
         configured: !sinks.is_empty(),
@@ -78,7 +79,8 @@ pub(in crate::api) async fn resume(api: &Api, call: &Call) -> Result<Response, P
     status(api, call).await
 }
 
-/// Answers with the status when everything is sent, an attempt has failed, or time is up.
+/// Answers with the status when everything is sent, an attempt has failed, or time is up. While the
+/// first scans run that would be untrue: they are to be waited for.
 pub(in crate::api) async fn flush(api: &Api, call: &Call) -> Result<Response, Problem> {
     let flushed = configured(api, call)?.flush();
     if let Ok(done) = tokio::time::timeout(FLUSH_LIMIT, flushed).await {
@@ -128,6 +130,11 @@ fn problem(fault: DeliveryFault) -> Problem {
                 n => format!("{} and {} more are no dead letters", quoted(first), n - 1),
             };
             bad_parameter("event_ids", detail)
+        }
+        DeliveryFault::Starting => {
+            let detail = "the first scans are still under way, so what there is to deliver is \
+                          not known and nothing has been sent; ask again in a moment";
+            Code::Starting.problem(detail).retry_after(1)
         }
         DeliveryFault::Failed(reason) => Code::Internal.problem(reason),
     }

@@ -10,8 +10,11 @@ pub(super) fn sinks(status: &SyncStatus) -> Vec<Check> {
         return vec![Check::ok("delivery", "not configured")];
     }
     let mut checks: Vec<Check> = status.sinks.iter().map(sink).collect();
-    for sink in status.sinks.iter().filter(|sink| sink.rejected > 0) {
-        let events = plural(sink.rejected, "event", "events");
+    for (sink, rejected) in status.sinks.iter().filter_map(|sink| Some((sink, sink.rejected?))) {
+        if rejected == 0 {
+            continue;
+        }
+        let events = plural(rejected, "event", "events");
         checks.push(Check::warn(
             "dead letters",
             format!("{} has refused {events}", sink.target),
@@ -25,7 +28,10 @@ fn sink(sink: &Sink) -> Check {
     const NAME: &str = "delivery";
     let reason = sink.reason.as_deref().unwrap_or("no reason is told");
     let to = format!("to {}", sink.target);
-    let pending = plural(sink.pending, "event", "events");
+    let pending = match sink.pending {
+        Some(count) => plural(count, "event", "events"),
+        None => "an unknown number of events".to_owned(),
+    };
     if let Some(fault) = &sink.fault {
         let hint = "give room or access, then: dossierd sync flush";
         return Check::fail(NAME, format!("{to} is held up here: {fault}"), hint);
@@ -36,6 +42,9 @@ fn sink(sink: &Sink) -> Check {
             format!("{to} is paused, with {pending} pending: {reason}"),
             "dossierd sync resume",
         ),
+        "starting" => {
+            Check::warn(NAME, format!("{to}: {reason}"), "wait until the first scans are done")
+        }
         "waiting" => Check::warn(
             NAME,
             format!("{to} waits, with {pending} pending: {reason}"),
@@ -89,6 +98,7 @@ mod tests {
             |sink: &str| format!(r#"{{"configured":true,"sinks":[{{"target":"t",{sink}}}]}}"#);
         check(&one(r#""state":"idle""#), &[("delivery", Fine)]);
         check(&one(r#""state":"waiting","reason":"503""#), &[("delivery", Warn)]);
+        check(&one(r#""state":"starting","pending":null"#), &[("delivery", Warn)]);
         check(&one(r#""state":"paused""#), &[("delivery", Fail)]);
         check(&one(r#""state":"idle","fault":"disk full""#), &[("delivery", Fail)]);
         check(

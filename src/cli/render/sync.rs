@@ -36,6 +36,9 @@ fn of_sink(sink: &Sink) -> Page {
     if sink.state == "paused" {
         page.line("  go on with `dossierd sync resume`");
     }
+    if sink.state == "starting" {
+        page.line("  wait until they are done; `dossierd status` shows them");
+    }
     if let Some(fault) = &sink.fault {
         page.line(Line::toned(Tone::Bad, "  ✗ ").text(fault));
     }
@@ -46,16 +49,21 @@ fn of_sink(sink: &Sink) -> Page {
         ("duplicate", sink.duplicate),
         ("rejected", sink.rejected),
     ] {
-        table.row([Line::toned(Tone::Faint, name), Line::plain(count.to_string())]);
+        table.row([Line::toned(Tone::Faint, name), Line::plain(shown(count))]);
     }
     page.append(table.page());
     if let Some(age) = sink.oldest_pending_age_seconds {
         page.line(format!("  the oldest pending event is {age:.0} s old"));
     }
-    if sink.rejected > 0 {
+    if sink.rejected.is_some_and(|count| count > 0) {
         page.line("  `dossierd sync dead-letters` says why events were rejected");
     }
     page
+}
+
+/// What is not known is no zero.
+fn shown(count: Option<u64>) -> String {
+    count.map_or_else(|| "?".to_owned(), |count| count.to_string())
 }
 
 /// `dossierd sync dead-letters`.
@@ -82,8 +90,8 @@ pub fn dead_letters(list: &DeadLetters) -> Page {
         ));
     }
     let shown = list.dead_letters.len() as u64;
-    if list.total > shown {
-        page.line(format!("{} more; list them with --limit", list.total - shown));
+    if let Some(more) = list.total.and_then(|total| total.checked_sub(shown)).filter(|n| *n > 0) {
+        page.line(format!("{more} more; list them with --limit"));
     }
     page.line("send them again with `dossierd sync retry --all`");
     page
@@ -102,9 +110,10 @@ mod tests {
             state: "waiting".into(),
             reason: Some("no answer within 30 s".into()),
             next_attempt_at: Some("2026-01-02T03:04:05Z".into()),
-            pending: 12,
-            delivered: 300,
-            rejected: 1,
+            pending: Some(12),
+            delivered: Some(300),
+            duplicate: Some(0),
+            rejected: Some(1),
             oldest_pending_age_seconds: Some(61.2),
             ..Sink::default()
         };
@@ -125,6 +134,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_known_yet_is_neither_well_nor_nothing() {
+        let sink = Sink {
+            name: "webhook".into(),
+            target: "t".into(),
+            state: "starting".into(),
+            reason: Some("nothing is sent before the first scans have ended".into()),
+            ..Sink::default()
+        };
+        let status = SyncStatus { configured: true, sinks: vec![sink], ..SyncStatus::default() };
+        let shown = sync(&status).to_text(false);
+        assert!(shown.starts_with("! webhook starting"), "{shown}");
+        assert!(shown.contains("the first scans have ended\n  wait until"), "{shown}");
+        assert!(shown.contains("pending    ?") && !shown.contains('0'), "{shown}");
+    }
+
+    #[test]
     fn a_dead_letter_says_which_event_and_why() {
         let letter = DeadLetter {
             sink: "webhook".into(),
@@ -134,7 +159,7 @@ mod tests {
             attempts: 2,
             event: serde_json::json!({ "event_type": "X", "aggregate_id": "001-a" }),
         };
-        let list = DeadLetters { total: 3, dead_letters: vec![letter] };
+        let list = DeadLetters { total: Some(3), dead_letters: vec![letter] };
         let shown = dead_letters(&list).to_text(false);
         assert!(shown.starts_with("01A  X  001-a\n  ✗ no such project"), "{shown}");
         assert!(!shown.contains('\u{1b}'), "{shown:?}");

@@ -199,14 +199,14 @@ pub struct SyncStatus {
     pub sinks: Vec<Sink>,
     /// Is delivery paused?
     pub paused: bool,
-    /// Not delivered yet.
-    pub pending: u64,
+    /// Not delivered yet. No count is known before the first scans have ended.
+    pub pending: Option<u64>,
     /// Delivered.
-    pub delivered: u64,
+    pub delivered: Option<u64>,
     /// Known there already.
-    pub duplicate: u64,
+    pub duplicate: Option<u64>,
     /// Refused.
-    pub rejected: u64,
+    pub rejected: Option<u64>,
     /// Age of the oldest pending event in seconds.
     pub oldest_pending_age_seconds: Option<f64>,
 }
@@ -219,20 +219,20 @@ pub struct Sink {
     pub name: String,
     /// Scheme, host and port of the other side.
     pub target: String,
-    /// `idle`, `sending`, `waiting` or `paused`.
+    /// `starting`, `idle`, `sending`, `waiting` or `paused`.
     pub state: String,
-    /// Why it waits or is paused.
+    /// Why it waits, is paused, or does nothing yet.
     pub reason: Option<String>,
     /// When it tries again.
     pub next_attempt_at: Option<String>,
-    /// Not delivered yet.
-    pub pending: u64,
+    /// Not delivered yet. No count is known before the first scans have ended.
+    pub pending: Option<u64>,
     /// Delivered.
-    pub delivered: u64,
+    pub delivered: Option<u64>,
     /// Known there already.
-    pub duplicate: u64,
+    pub duplicate: Option<u64>,
     /// Refused.
-    pub rejected: u64,
+    pub rejected: Option<u64>,
     /// Age of the oldest pending event in seconds.
     pub oldest_pending_age_seconds: Option<f64>,
     /// What cannot be read or written here.
@@ -243,8 +243,8 @@ pub struct Sink {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct DeadLetters {
-    /// How many there are.
-    pub total: u64,
+    /// How many there are, if that is known.
+    pub total: Option<u64>,
     /// The oldest of them.
     pub dead_letters: Vec<DeadLetter>,
 }
