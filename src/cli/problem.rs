@@ -106,9 +106,9 @@ fn next_step(code: &str) -> Option<&'static str> {
         "event-unknown" => {
             Some("leave --since out, and take an event_id from `dossierd events --json`")
         }
-        "starting" => {
-            Some("it is read for the first time; `dossierd status` shows how far the daemon is")
-        }
+        "starting" => Some(
+            "it is read for the first time: wait; `dossierd status` shows how far the daemon is",
+        ),
         "stopping" => Some("start it again with `dossierd run`"),
         _ => None,
     }

@@ -57,6 +57,9 @@ fn what_is_not_scanned_yet_is_not_known_and_a_signal_ends_it_cleanly() {
         listing["features"].as_array().expect("a list").iter().map(|f| &f["slug"]).collect();
     assert_eq!(slugs, ["plan-me"]);
     assert_eq!(listing["roots"][0]["watch"]["state"], "starting");
+    assert_eq!(listing["pending"][0]["slug"], "endless");
+    assert_eq!(listing["pending"][0]["dir"], json!(place.feature("endless")));
+    assert_eq!(listing["pending"][0]["root_id"], listing["roots"][0]["id"]);
     for resource in ["overview", "artifacts", "drift", "baseline", "events", "snapshots/export"] {
         // By name, and without one: there may be two features.
         for query in ["?feature=endless", ""] {
@@ -89,6 +92,36 @@ fn what_is_not_scanned_yet_is_not_known_and_a_signal_ends_it_cleanly() {
     place.run(&["status", "endless"]).fine();
     daemon.stop();
     place.run(&["verify", "project"]).fine();
+}
+
+#[test]
+fn a_command_without_a_name_leaves_the_only_known_feature_alone() {
+    let place = endless();
+    let daemon = answering(&place);
+    wait_until("the small feature is scanned", || asked(&daemon, "/api/status").1["features"] == 1);
+    let logged = place.log("plan-me");
+    let here = place.feature("endless");
+    let words = ["first scan of endless has not ended", "wait", "dossierd status"];
+    for command in [
+        &["reindex"][..],
+        &["step", "set", "specify"],
+        &["status", "."],
+        &["artifacts"],
+        &["drift"],
+        &["baseline", "show"],
+        &["tail"],
+    ] {
+        place.run_in(&here, command).fails(2, &words);
+    }
+    for command in [&["reindex"][..], &["step", "set", "specify"]] {
+        place.run_in(&place.project(), command).fails(2, &words);
+    }
+    let (status, problem) = asked(&daemon, "/api/dossier/overview");
+    assert_eq!(status, 503);
+    assert!(problem["detail"].as_str().is_some_and(|d| d.contains("\"endless\"")), "{problem}");
+    assert_eq!(place.log("plan-me"), logged, "the other feature was changed");
+    assert_eq!(asked(&daemon, "/api/dossier/overview?feature=plan-me").1["current_step"], "plan");
+    daemon.signal(Signal::TERM);
 }
 
 #[test]
