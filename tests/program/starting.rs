@@ -124,6 +124,40 @@ fn a_command_without_a_name_leaves_the_only_known_feature_alone() {
     daemon.signal(Signal::TERM);
 }
 
+/// A feature that is made while the daemon is ready, and is not read yet, is told everywhere.
+#[test]
+fn a_feature_that_comes_late_is_told_until_its_first_scan_has_ended() {
+    let place = Place::with_feature();
+    let daemon = place.start_registered();
+    place.planned("late");
+    let huge = place.feature("late").join("huge.bin");
+    File::create(&huge).expect("made").set_len(1 << 40).expect("is sparse");
+    let mut listing = Value::Null;
+    wait_until("it is known", || {
+        listing = asked(&daemon, "/api/features").1;
+        listing["pending"][0]["slug"] == "late"
+    });
+    assert_eq!(listing["health"]["ready"], true);
+    assert_eq!(listing["roots"][0]["watch"]["state"], "starting");
+    let shown = place.run(&["status", "--cached"]).fine();
+    assert!(shown.contains("ready, 1 feature to come (late)"), "{shown}");
+    let doctor = place.run(&["doctor"]);
+    assert!(doctor.out.contains("1 feature to come (late)"), "{doctor:?}");
+    let metrics = daemon.unix("GET", "/metrics", &[]).body;
+    assert!(metrics.contains("\ndossierd_features_pending 1\n"), "{metrics}");
+
+    // What is being read ends here.
+    File::options().write(true).open(huge).expect("opens").set_len(0).expect("is cut");
+    wait_until("it is scanned", || {
+        listing = asked(&daemon, "/api/features").1;
+        listing["pending"] == json!([])
+    });
+    assert_eq!(listing["roots"][0]["watch"]["state"], "live");
+    let metrics = daemon.unix("GET", "/metrics", &[]).body;
+    assert!(metrics.contains("\ndossierd_features_pending 0\n"), "{metrics}");
+    daemon.stop();
+}
+
 #[test]
 fn nothing_is_delivered_before_the_first_scans_have_ended() {
     let backend = Backend::start();
