@@ -153,7 +153,7 @@ function soon() {
 	}, SETTLE_MS);
 }
 
-// Says what became of a feature, for those who do not watch the colours.
+// Says what became of a feature to those who do not see the colours.
 function tellChanges(before, after) {
 	if (before === null || before === after) return;
 	const old = new Map(before.features.map((row) => [row.id, row]));

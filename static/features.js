@@ -1,5 +1,5 @@
-// All features, grouped by project and checkout, what needs attention first; and the same
-// in short, as the list beside one feature.
+// All features by project and checkout, what needs attention first; and the same in short,
+// as the list beside one feature.
 
 import { byId, chip, empty, h, name, searchField, table } from "./dom.js";
 import { href, read, replace } from "./route.js";
@@ -39,8 +39,8 @@ function matches(row, query) {
 	return query.toLowerCase().split(/\s+/).every((part) => text.includes(part));
 }
 
-// What needs attention first. While somebody points about in the list or has the focus in
-// it, nothing moves away: the order stays as it was drawn.
+// What needs attention first. While somebody points at the list or has the focus in it, the
+// order stays.
 function sorted(rows, about, box) {
 	const held = about === orderOf && box !== null && (performance.now() - pointed < HOLD_MS || box.contains(document.activeElement));
 	const places = new Map(order.map((id, i) => [id, i]));
@@ -94,9 +94,10 @@ function none() {
 }
 
 function notices(listing) {
-	const { health, roots } = listing;
+	const { health, pending, roots } = listing;
 	const notes = [...health.warnings];
-	if (!health.ready) notes.unshift("The first scans are still running; what is shown is not complete.");
+	const names = pending.slice(0, 9).map((row) => row.slug).join(", ");
+	if (names || !health.ready) notes.unshift(`Still scanning, ${plural(pending.length, "feature")} to come: ${names}`);
 	if (health.watch_fault !== null) notes.unshift(`Nothing can be watched: ${health.watch_fault}`);
 	for (const root of roots) {
 		if (root.watch.state === "detached") notes.push(`A registered ${root.kind} cannot be reached: ${root.watch.reason ?? "its directory is gone"}`);
@@ -105,9 +106,7 @@ function notices(listing) {
 }
 
 function nothing(listing) {
-	if (listing.health.features_pending > 0) {
-		return empty("Nothing is known yet.", "The features are being read for the first time.");
-	}
+	if (listing.pending.length > 0) return empty("Nothing is known yet.");
 	if (listing.roots.length > 0) {
 		return empty("The registered projects have no features yet.", "A directory below ", h("code", "kitty-specs/"), " is a feature as soon as it is there.");
 	}

@@ -1,4 +1,4 @@
-// The daemon: how well it watches, why where it does not, what waits for delivery.
+// The daemon: how well it watches, and what waits for delivery.
 
 import { get } from "./api.js";
 import { card, facts, h, name, table } from "./dom.js";
@@ -7,7 +7,7 @@ import { mark, number, place, plural, span, watch, when, whenExactly } from "./s
 
 const unwatched = (row) => row.watch.state !== "live";
 
-// Whether anything here needs a look.
+// Does anything need a look?
 export function unwell({ health, roots, features }) {
 	return health.watch_fault !== null || health.warnings.length > 0 || roots.some(unwatched) || features.some(unwatched);
 }
@@ -30,7 +30,7 @@ export function draw({ status, sync }, params, listing) {
 	];
 }
 
-function drawWatching(status, { roots, features }) {
+function drawWatching(status, { roots, features, pending }) {
 	const sick = features.filter(unwatched);
 	const notes = status.warnings.map((note) => h("p.notice", name(note)));
 	if (status.watch_fault !== null) notes.unshift(h("p.notice", h("strong", "Nothing can be watched: "), status.watch_fault));
@@ -50,7 +50,7 @@ function drawWatching(status, { roots, features }) {
 		}))),
 		facts([
 			["By", name(status.watch_backend)],
-			["First scans", status.ready ? mark("good", "done") : mark("info", "still running")],
+			["First scans", pending.length > 0 || !status.ready ? mark("info", `${number(pending.length)} to come`) : mark("good", "done")],
 			["Overflows", status.overflows === 0 ? "none" : `${plural(status.overflows, "queue overflow")}; each was followed by a full scan`],
 			["Missed events", status.missed_events === 0 ? "none" : `${plural(status.missed_events, "change")} found by a scan only`],
 			["Fresh reads in vain", status.fresh_timeouts > 0 && number(status.fresh_timeouts)],

@@ -17,7 +17,7 @@ pub(super) fn select(
     peer: Peer,
 ) -> Result<Arc<FeatureView>, Problem> {
     view.select(name).map_err(|error| match error {
-        SelectError::Starting(pending) => starting(pending),
+        SelectError::Starting(pending) => starting(&pending),
         SelectError::Unknown => unknown(view, name.unwrap_or_default()),
         SelectError::Ambiguous(found) => ambiguous(&found, peer),
         SelectError::NameNeeded(0) => Code::FeatureNeeded
@@ -28,12 +28,23 @@ pub(super) fn select(
     })
 }
 
+/// How many features a problem names.
+const NAMED: usize = 3;
+
 /// The problem of a name that may select what is not scanned yet.
-fn starting(pending: usize) -> Problem {
-    let detail = match pending {
+fn starting(pending: &[String]) -> Problem {
+    let names: Vec<String> = pending.iter().take(NAMED).map(|slug| quoted(slug)).collect();
+    let names = names.join(", ");
+    let detail = match pending.len() {
         0 => "the daemon is starting; ask again".to_owned(),
-        1 => "the first scan of 1 feature has not ended; ask again".to_owned(),
-        more => format!("the first scans of {more} features have not ended; ask again"),
+        1 => format!("the first scan of {names} has not ended; ask again"),
+        count if count <= NAMED => {
+            format!("the first scans of {names} have not ended; ask again")
+        }
+        count => format!(
+            "the first scans of {names} and {} more features have not ended; ask again",
+            count - NAMED
+        ),
     };
     Code::Starting.problem(detail).retry_after(1)
 }

@@ -4,6 +4,9 @@
 //! that a directory of the same name in the current directory changes nothing; `./name`
 //! says that a path is meant. Left out, it is the feature that the current directory lies
 //! in.
+//!
+//! A feature whose first scan has not ended is registered too. Whatever it could be is not
+//! taken for another one: that it is still read for the first time is the answer then.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +15,7 @@ use super::error::{CliError, ErrorKind};
 use super::output::Output;
 use super::problem::{Candidate, ambiguous};
 use super::route::Route;
-use super::wire::{FeatureRow, Features, Root};
+use super::wire::{FeatureRow, Features, PendingRow, Root};
 use crate::dossier::LosslessPath;
 
 /// Asks what is registered, and notes on stderr when the daemon has another version.
@@ -41,8 +44,8 @@ pub fn feature(
 ) -> Result<Option<String>, CliError> {
     let known = features(client, output)?;
     match typed {
-        Some(typed) => named(typed, &known.features).map(Some),
-        None => Ok(here(&known.features)),
+        Some(typed) => named(typed, &known).map(Some),
+        None => here(&known),
     }
 }
 
@@ -52,33 +55,60 @@ pub fn feature_id(
     client: &Client,
     output: &mut Output,
 ) -> Result<String, CliError> {
-    one_of(typed, &features(client, output)?.features)
+    one_of(typed, &features(client, output)?)
 }
 
 /// The id of the one feature among these that was named, or that the current directory lies
 /// in, or that is the only one. A name that none of them has is returned as it is.
-pub fn one_of(typed: Option<&Path>, known: &[FeatureRow]) -> Result<String, CliError> {
+///
+/// # Errors
+///
+/// None or several are meant, or one whose first scan has not ended: of kind `Refused` with
+/// the code [`STARTING`].
+pub fn one_of(typed: Option<&Path>, known: &Features) -> Result<String, CliError> {
     let name = match typed {
         Some(typed) => Some(named(typed, known)?),
-        None => here(known),
+        None => here(known)?,
     };
     let Some(name) = name else {
-        return match known {
-            [only] => Ok(only.id.clone()),
-            [] => Err(CliError::new(ErrorKind::Input, "no feature is registered")
+        return match (known.features.as_slice(), known.pending.as_slice()) {
+            ([only], []) => Ok(only.id.clone()),
+            ([] | [_], [first, others @ ..]) => Err(starting(first, others.len())),
+            ([], []) => Err(CliError::new(ErrorKind::Input, "no feature is registered")
                 .hint("register one with `dossierd add PATH`")),
             _ => Err(CliError::new(ErrorKind::Input, "several features are registered")
                 .hint("name one, or go into its directory; `dossierd status` shows all of them")),
         };
     };
     let found: Vec<&FeatureRow> =
-        known.iter().filter(|feature| feature.id == name || feature.slug == name).collect();
+        known.features.iter().filter(|row| row.id == name || row.slug == name).collect();
+    let is_id = found.iter().any(|row| row.id == name);
+    if let Some(pending) = known.pending.iter().find(|row| row.id == name || row.slug == name)
+        && !is_id
+    {
+        return Err(starting(pending, 0));
+    }
     match found.as_slice() {
         [only] => Ok(only.id.clone()),
         // The daemon says that it does not know it, and which slugs are similar.
         [] => Ok(name),
         several => Err(not_unique(&name, several)),
     }
+}
+
+/// The code of the daemon for what is not scanned yet.
+pub const STARTING: &str = "starting";
+
+/// The first scan of this feature has not ended, nor those of so many others.
+fn starting(pending: &PendingRow, others: usize) -> CliError {
+    let message = match others {
+        0 => format!("the first scan of {} has not ended", pending.slug),
+        1 => format!("the first scans of {} and 1 more feature have not ended", pending.slug),
+        _ => format!("the first scans of {} and {others} more have not ended", pending.slug),
+    };
+    CliError::new(ErrorKind::Refused, message)
+        .with_code(STARTING)
+        .hint("it is read for the first time: wait; `dossierd status` shows how far the daemon is")
 }
 
 /// Several features have this slug.
@@ -99,14 +129,15 @@ fn not_unique(name: &str, found: &[&FeatureRow]) -> CliError {
 
 /// What a typed name means: the slug or id itself if one has it, else the id of the
 /// feature in the directory of that path.
-fn named(typed: &Path, known: &[FeatureRow]) -> Result<String, CliError> {
+fn named(typed: &Path, known: &Features) -> Result<String, CliError> {
     if let Some(name) = typed.to_str()
-        && known.iter().any(|feature| feature.slug == name || feature.id == name)
+        && (known.features.iter().any(|row| row.slug == name || row.id == name)
+            || known.pending.iter().any(|row| row.slug == name || row.id == name))
     {
         return Ok(name.to_owned());
     }
     if let Ok(dir) = std::fs::canonicalize(typed) {
-        return containing(&dir, known).ok_or_else(|| {
+        return containing(&dir, known)?.ok_or_else(|| {
             let message = format!("{} lies in no registered feature", dir.display());
             CliError::new(ErrorKind::Input, message).hint(format!(
                 "register it with `dossierd add {}`; `dossierd list` shows what is registered",
@@ -126,8 +157,8 @@ fn named(typed: &Path, known: &[FeatureRow]) -> Result<String, CliError> {
 }
 
 /// The feature that the current directory lies in.
-fn here(known: &[FeatureRow]) -> Option<String> {
-    containing(&current_dir()?, known)
+fn here(known: &Features) -> Result<Option<String>, CliError> {
+    current_dir().map_or(Ok(None), |dir| containing(&dir, known))
 }
 
 /// The current directory, canonical; `None` if it is gone.
@@ -135,18 +166,22 @@ pub fn current_dir() -> Option<PathBuf> {
     std::env::current_dir().and_then(std::fs::canonicalize).ok()
 }
 
-/// The id of the innermost feature that `dir` (canonical) is or lies in.
-fn containing(dir: &Path, known: &[FeatureRow]) -> Option<String> {
-    let depth = |feature: &FeatureRow| {
-        let own = &feature.dir.as_ref()?.0;
+/// The id of the innermost feature that `dir` (canonical) is or lies in; an error if the
+/// first scan of that one has not ended.
+fn containing(dir: &Path, known: &Features) -> Result<Option<String>, CliError> {
+    let depth = |own: Option<&LosslessPath>| {
+        let own = &own?.0;
         let own = std::fs::canonicalize(own).unwrap_or_else(|_| own.clone());
         dir.starts_with(&own).then(|| own.components().count())
     };
-    known
-        .iter()
-        .filter_map(|feature| Some((depth(feature)?, feature)))
-        .max_by_key(|(depth, _)| *depth)
-        .map(|(_, feature)| feature.id.clone())
+    let scanned =
+        known.features.iter().filter_map(|row| Some((depth(row.dir.as_ref())?, Ok(&row.id))));
+    let pending = known.pending.iter().filter_map(|row| Some((depth(row.dir.as_ref())?, Err(row))));
+    match scanned.chain(pending).max_by_key(|(depth, _)| *depth) {
+        Some((_, Ok(id))) => Ok(Some(id.clone())),
+        Some((_, Err(pending))) => Err(starting(pending, 0)),
+        None => Ok(None),
+    }
 }
 
 /// The id of the registered root that a name, path or id means.
@@ -178,8 +213,13 @@ pub fn root_id(typed: &Path, known: &Features) -> Result<String, CliError> {
         .features
         .iter()
         .find(|feature| Some(feature.id.as_str()) == name || Some(feature.slug.as_str()) == name);
-    let owner =
-        feature.and_then(|feature| known.roots.iter().find(|root| root.id == feature.root_id));
+    let pending = known
+        .pending
+        .iter()
+        .find(|pending| Some(pending.id.as_str()) == name || Some(pending.slug.as_str()) == name);
+    let owner_id =
+        feature.map(|feature| &feature.root_id).or(pending.map(|pending| &pending.root_id));
+    let owner = owner_id.and_then(|id| known.roots.iter().find(|root| root.id == *id));
     match owner {
         Some(root) if root.kind == "feature" => Ok(root.id.clone()),
         _ => Err(no_root(typed, owner)),

@@ -107,16 +107,20 @@ pub(super) fn view<'a>(
     let pending: Vec<PendingFeature> = features
         .clone()
         .filter(|feature| is_pending(feature))
-        .map(|f| PendingFeature { id: f.at.id.clone(), slug: f.at.slug.clone() })
+        .map(|f| PendingFeature {
+            id: f.at.id.clone(),
+            slug: f.at.slug.clone(),
+            root_id: f.root_id.clone(),
+            dir: f.at.dir.clone(),
+        })
         .collect();
-    let starting = !health.ready && !pending.is_empty();
     let roots = roots
         .iter()
         .map(|root| {
             let own = || features.clone().filter(|f| f.root_id == root.registered.id);
             let mut view = root_view(root, own().filter(|f| f.view.is_some()).count());
             if view.watch == WatchState::Live {
-                view.watch = match starting && own().any(is_pending) {
+                view.watch = match own().any(is_pending) {
                     true => WatchState::Starting,
                     false => coverage(own()),
                 };

@@ -235,6 +235,10 @@ pub struct PendingFeature {
     pub id: String,
     /// Directory name, as shown.
     pub slug: String,
+    /// Id of the root it came with.
+    pub root_id: String,
+    /// Where it lies.
+    pub dir: PathBuf,
 }
 
 /// Everything, at one moment.
@@ -255,8 +259,9 @@ pub struct View {
 /// Why a name does not select one feature.
 #[derive(Debug, Clone)]
 pub enum SelectError {
-    /// So many first scans have not ended, and what the name selects depends on them.
-    Starting(usize),
+    /// The first scans of these, by slug, have not ended, and what the name selects depends
+    /// on them; none while nothing is known at all.
+    Starting(Vec<String>),
     /// No feature has this slug or id.
     Unknown,
     /// Several have this slug.
@@ -274,7 +279,8 @@ impl View {
             name.is_none_or(|name| pending.slug == name || pending.id == name)
         };
         if !has_id && (self.generation == 0 || self.pending.iter().any(may_be)) {
-            return Err(SelectError::Starting(self.pending.len()));
+            let these = self.pending.iter().filter(|pending| may_be(pending));
+            return Err(SelectError::Starting(these.map(|p| p.slug.clone()).collect()));
         }
         let Some(name) = name else {
             let mut all = self.features.values();

@@ -231,6 +231,8 @@ mod tests {
         let pending = |slug: &str| crate::daemon::view::PendingFeature {
             id: format!("f-{slug}"),
             slug: slug.to_owned(),
+            root_id: "r".to_owned(),
+            dir: slug.into(),
         };
         view.pending = vec![pending("a"), pending("b")];
         assert_eq!(standing(&view), "first scans: 0 of 2 features");

@@ -57,6 +57,9 @@ fn what_is_not_scanned_yet_is_not_known_and_a_signal_ends_it_cleanly() {
         listing["features"].as_array().expect("a list").iter().map(|f| &f["slug"]).collect();
     assert_eq!(slugs, ["plan-me"]);
     assert_eq!(listing["roots"][0]["watch"]["state"], "starting");
+    assert_eq!(listing["pending"][0]["slug"], "endless");
+    assert_eq!(listing["pending"][0]["dir"], json!(place.feature("endless")));
+    assert_eq!(listing["pending"][0]["root_id"], listing["roots"][0]["id"]);
     for resource in ["overview", "artifacts", "drift", "baseline", "events", "snapshots/export"] {
         // By name, and without one: there may be two features.
         for query in ["?feature=endless", ""] {
@@ -104,6 +107,70 @@ fn what_is_open_can_be_closed_while_first_scans_run() {
     daemon.signal(Signal::HUP);
     wait_until("it is closed", || status(&daemon) == 401);
     assert_eq!(asked(&daemon, "/api/status").1["ready"], false, "it still starts");
+    daemon.stop();
+}
+
+#[test]
+fn a_command_without_a_name_leaves_the_only_known_feature_alone() {
+    let place = endless();
+    let daemon = answering(&place);
+    wait_until("the small feature is scanned", || asked(&daemon, "/api/status").1["features"] == 1);
+    let logged = place.log("plan-me");
+    let here = place.feature("endless");
+    let words = ["first scan of endless has not ended", "wait", "dossierd status"];
+    for command in [
+        &["reindex"][..],
+        &["step", "set", "specify"],
+        &["status", "."],
+        &["artifacts"],
+        &["drift"],
+        &["baseline", "show"],
+        &["tail"],
+    ] {
+        place.run_in(&here, command).fails(2, &words);
+    }
+    for command in [&["reindex"][..], &["step", "set", "specify"]] {
+        place.run_in(&place.project(), command).fails(2, &words);
+    }
+    let (status, problem) = asked(&daemon, "/api/dossier/overview");
+    assert_eq!(status, 503);
+    assert!(problem["detail"].as_str().is_some_and(|d| d.contains("\"endless\"")), "{problem}");
+    assert_eq!(place.log("plan-me"), logged, "the other feature was changed");
+    assert_eq!(asked(&daemon, "/api/dossier/overview?feature=plan-me").1["current_step"], "plan");
+    daemon.signal(Signal::TERM);
+}
+
+/// A feature that is made while the daemon is ready, and is not read yet, is told everywhere.
+#[test]
+fn a_feature_that_comes_late_is_told_until_its_first_scan_has_ended() {
+    let place = Place::with_feature();
+    let daemon = place.start_registered();
+    place.planned("late");
+    let huge = place.feature("late").join("huge.bin");
+    File::create(&huge).expect("made").set_len(1 << 40).expect("is sparse");
+    let mut listing = Value::Null;
+    wait_until("it is known", || {
+        listing = asked(&daemon, "/api/features").1;
+        listing["pending"][0]["slug"] == "late"
+    });
+    assert_eq!(listing["health"]["ready"], true);
+    assert_eq!(listing["roots"][0]["watch"]["state"], "starting");
+    let shown = place.run(&["status", "--cached"]).fine();
+    assert!(shown.contains("ready, 1 feature to come (late)"), "{shown}");
+    let doctor = place.run(&["doctor"]);
+    assert!(doctor.out.contains("1 feature to come (late)"), "{doctor:?}");
+    let metrics = daemon.unix("GET", "/metrics", &[]).body;
+    assert!(metrics.contains("\ndossierd_features_pending 1\n"), "{metrics}");
+
+    // What is being read ends here.
+    File::options().write(true).open(huge).expect("opens").set_len(0).expect("is cut");
+    wait_until("it is scanned", || {
+        listing = asked(&daemon, "/api/features").1;
+        listing["pending"] == json!([])
+    });
+    assert_eq!(listing["roots"][0]["watch"]["state"], "live");
+    let metrics = daemon.unix("GET", "/metrics", &[]).body;
+    assert!(metrics.contains("\ndossierd_features_pending 0\n"), "{metrics}");
     daemon.stop();
 }
 

@@ -30,6 +30,7 @@ use crate::dossier::record::StepSource;
 struct Listing<'a> {
     roots: Vec<RootRow<'a>>,
     features: Vec<FeatureRow<'a>>,
+    pending: Vec<PendingRow<'a>>,
     health: HealthReport,
 }
 
@@ -49,6 +50,16 @@ struct RootRow<'a> {
     features: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<LosslessPath>,
+}
+
+/// A feature that is known by name alone: its first scan has not ended.
+#[derive(Serialize)]
+struct PendingRow<'a> {
+    id: &'a str,
+    slug: &'a str,
+    root_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dir: Option<LosslessPath>,
 }
 
 #[derive(Serialize)]
@@ -82,6 +93,7 @@ pub(in crate::api) async fn list(api: &Api, call: &Call) -> Result<Response, Pro
     Ok(ok(&Listing {
         roots: view.roots.iter().map(|root| root_row(root, call.peer, &privacy)).collect(),
         features: feature_rows(view.features.values(), call.peer, &privacy),
+        pending: pending_rows(&view, call.peer),
         health: report(api, &view, call.peer),
     }))
 }
@@ -187,6 +199,19 @@ fn feature_rows<'a>(
     privacy: &Privacy,
 ) -> Vec<FeatureRow<'a>> {
     let mut rows: Vec<FeatureRow<'a>> = features.map(|f| feature_row(f, peer, privacy)).collect();
+    rows.sort_by(|a, b| (a.slug, a.id).cmp(&(b.slug, b.id)));
+    rows
+}
+
+/// Rows by slug, then id.
+fn pending_rows(view: &View, peer: Peer) -> Vec<PendingRow<'_>> {
+    let rows = view.pending.iter().map(|pending| PendingRow {
+        id: &pending.id,
+        slug: &pending.slug,
+        root_id: &pending.root_id,
+        dir: (peer == Peer::Local).then(|| LosslessPath(pending.dir.clone())),
+    });
+    let mut rows: Vec<PendingRow<'_>> = rows.collect();
     rows.sort_by(|a, b| (a.slug, a.id).cmp(&(b.slug, b.id)));
     rows
 }

@@ -85,6 +85,8 @@ fn index(out: &mut Exposition, view: &View) {
     out.sample(name, &[("backend", health.watch_backend)], 1.0);
     out.one("dossierd_roots", "gauge", "Registered roots.", view.roots.len() as f64);
     out.one("dossierd_features", "gauge", "Features.", view.features.len() as f64);
+    let help = "Features whose first scan has not ended.";
+    out.one("dossierd_features_pending", "gauge", help, view.pending.len() as f64);
 }
 
 /// Each event of the logs is in one of the four counts of a sink. What is not known before the

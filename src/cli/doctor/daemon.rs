@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::client::{self, Client};
 use super::super::error::ErrorKind;
-use super::super::render::features::{root_path, watch_reason};
+use super::super::render::features::{root_path, to_come, watch_reason};
 use super::super::render::plural;
 use super::super::route::Route;
 use super::super::wire::{DaemonStatus, FeatureRow, Features, Overview, Root, SyncStatus};
@@ -39,7 +39,8 @@ pub(super) fn daemon(context: &Context) -> (Vec<Check>, Option<Answers>) {
         Err(error) => return (vec![failure("daemon", &error)], None),
     };
     let peer = "the process behind the socket is yours, or root's";
-    let mut checks = vec![Check::ok("peer", peer), version(&status), ready(&status), tcp(&status)];
+    let mut checks =
+        vec![Check::ok("peer", peer), version(&status), ready(&status, &features), tcp(&status)];
     checks.extend(health(&features));
     checks.extend(roots(&features));
     checks.extend(unwatched(&features));
@@ -94,10 +95,15 @@ fn version(status: &DaemonStatus) -> Check {
     }
 }
 
-fn ready(status: &DaemonStatus) -> Check {
-    match status.ready {
-        true => Check::ok("first scans", "done"),
-        false => Check::warn("first scans", "still under way", "wait until they are done"),
+/// Features whose first scan has not ended count also after the daemon was ready.
+fn ready(status: &DaemonStatus, features: &Features) -> Check {
+    match (status.ready, to_come(&features.health, &features.pending)) {
+        (true, None) => Check::ok("first scans", "done"),
+        (_, to_come) => Check::warn(
+            "first scans",
+            format!("still under way: {}", to_come.as_deref().unwrap_or("nothing is known yet")),
+            "wait until they are done; `dossierd status` shows how far the daemon is",
+        ),
     }
 }
 
@@ -281,6 +287,22 @@ mod tests {
                 ("delivery", CheckStatus::Ok),
             ],
         );
+    }
+
+    #[test]
+    fn a_feature_that_came_after_the_start_and_is_not_read_yet_is_told() {
+        let status = format!(
+            r#"{{"version":"{}","tcp_auth":"token","ready":true}}"#,
+            env!("CARGO_PKG_VERSION")
+        );
+        let features = r#"{"pending":[{"id":"l","slug":"late"}],"health":{"ready":true,"features_pending":1}}"#;
+        let daemon = FakeDaemon::giving(vec![json(&status), json(features), json("{}")]);
+        let (output, _, _) = captured(false);
+        let context = Context::new(output, Some(daemon.socket()));
+        let (checks, _) = super::daemon(&context);
+        let check = checks.iter().find(|check| check.name == "first scans").unwrap();
+        assert_eq!(check.status, CheckStatus::Warn, "{check:?}");
+        assert!(check.message.contains("1 feature to come (late)"), "{check:?}");
     }
 
     #[test]

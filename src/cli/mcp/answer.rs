@@ -94,6 +94,9 @@ fn next_step(error: &CliError) -> Option<&'static str> {
         "stale-read" => Some(
             "the daemon has not caught up with the latest changes yet; call again, or take what it knows now with fresh=false",
         ),
+        "starting" => Some(
+            "it is read for the first time: call again later; the tool overview without a feature and with fresh=false names what is still to come",
+        ),
         "artifact-unknown" => Some("the tool artifacts lists keys and paths; search= narrows it"),
         "event-unknown" => Some("leave since out, and take next_since from the answer"),
         "bad-parameter" => Some("correct the argument and call again"),

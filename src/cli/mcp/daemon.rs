@@ -62,12 +62,18 @@ impl Daemon {
     /// The one feature that is meant. One that has only just been made is found too.
     pub(super) async fn feature(&self, target: &Target) -> Result<FeatureRow, CliError> {
         let typed = target.feature.as_deref();
-        let known = self.features(false).await?.features;
+        let known = self.features(false).await?;
         let found = find(typed, &known);
         if !target.fresh || matches!(found, Ok(Some(_))) {
             return found.and_then(|found| found.ok_or_else(|| unknown(typed)));
         }
-        let known = self.features(true).await?.features;
+        let known = match self.features(true).await {
+            // What keeps the daemon from an answer is the feature that was asked for.
+            Err(error) if error.code() == Some("stale-read") => {
+                return Err(found.err().filter(is_starting).unwrap_or(error));
+            }
+            other => other?,
+        };
         find(typed, &known).and_then(|found| found.ok_or_else(|| unknown(typed)))
     }
 
@@ -78,12 +84,19 @@ impl Daemon {
 }
 
 /// The feature that was named; `None` if there is none of that name.
-fn find(typed: Option<&Path>, known: &[FeatureRow]) -> Result<Option<FeatureRow>, CliError> {
+fn find(typed: Option<&Path>, known: &Features) -> Result<Option<FeatureRow>, CliError> {
     let id = match select::one_of(typed, known) {
-        Err(error) if typed.is_none() && known.len() > 1 => return Err(which(error, known)),
+        Err(error) if typed.is_none() && known.features.len() > 1 && !is_starting(&error) => {
+            return Err(which(error, &known.features));
+        }
         other => other?,
     };
-    Ok(known.iter().find(|feature| feature.id == id).cloned())
+    Ok(known.features.iter().find(|feature| feature.id == id).cloned())
+}
+
+/// Is what is meant still read for the first time?
+fn is_starting(error: &CliError) -> bool {
+    error.code() == Some(select::STARTING)
 }
 
 /// The same error with the features there are.

@@ -45,13 +45,13 @@ pub(super) fn run(_: McpArgs, _: &mut Context) -> Result<Verdict, CliError> {
 pub(super) fn run(_: McpArgs, context: &mut Context) -> Result<Verdict, CliError> {
     super::log::start_quietly();
     let daemon = daemon::Daemon::new(context.socket_path()?);
-    let stop = super::run::signalled()?;
+    let mut signals = super::signals::Signals::of_command()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .build()
         .map_err(|error| CliError::io("cannot set up input and output", error))?;
-    let ended = runtime.block_on(server::serve(daemon, stop));
+    let ended = runtime.block_on(server::serve(daemon, async move { signals.stop().await }));
     // A read of stdin that waits cannot be called back; the process does not wait for it.
     runtime.shutdown_background();
     ended.map(|()| Verdict::Fine)

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::{Line, Page, Table, Tone, mark, moment, plural};
-use crate::cli::wire::{FeatureRow, Features, Health, Registered, Root, Watch};
+use crate::cli::wire::{FeatureRow, Features, Health, PendingRow, Registered, Root, Watch};
 
 /// `dossierd list`.
 pub fn list(features: &Features) -> Page {
@@ -40,7 +40,7 @@ pub fn status(features: &Features) -> Page {
         page.append(rows(&features.features));
     }
     page.gap();
-    page.append(health(&features.health, &features.features));
+    page.append(health(features));
     page
 }
 
@@ -108,6 +108,24 @@ pub fn nothing_to_show(health: &Health) -> Page {
 /// What to say where nothing is registered.
 pub fn nothing_registered() -> Page {
     Page::from(Line::plain("nothing is registered; register a project with `dossierd add PATH`"))
+}
+
+/// How many features are still read for the first time, and the first of their names; `None`
+/// if there are none. An older daemon tells the number alone.
+pub fn to_come(health: &Health, pending: &[PendingRow]) -> Option<String> {
+    const NAMED: usize = 3;
+    let count = usize::try_from(health.features_pending).unwrap_or(usize::MAX).max(pending.len());
+    if count == 0 {
+        return None;
+    }
+    let what = format!("{} to come", plural(count as u64, "feature", "features"));
+    let names: Vec<&str> = pending.iter().take(NAMED).map(|row| row.slug.as_str()).collect();
+    let names = names.join(", ");
+    Some(match count.saturating_sub(NAMED) {
+        _ if pending.is_empty() => what,
+        0 => format!("{what} ({names})"),
+        more => format!("{what} ({names} and {more} more)"),
+    })
 }
 
 fn rows(features: &[FeatureRow]) -> Page {
@@ -192,15 +210,13 @@ fn urgency(row: &FeatureRow) -> u32 {
     ((parity * 4 + severity) * 4 + completeness) * 4 + watch
 }
 
-fn health(health: &Health, features: &[FeatureRow]) -> Page {
+fn health(features: &Features) -> Page {
+    let Features { health, features, pending, .. } = features;
     let mut page = Page::new();
-    let state = match (health.ready, health.features_pending) {
-        (true, _) => "ready".to_owned(),
-        (false, 0) => "still scanning".to_owned(),
-        (false, pending) => {
-            format!("still scanning, {} to come", plural(pending, "feature", "features"))
-        }
-    };
+    let mut state = if health.ready { "ready" } else { "still scanning" }.to_owned();
+    if let Some(to_come) = to_come(health, pending) {
+        state = format!("{state}, {to_come}");
+    }
     let mut daemon = Line::plain(format!("daemon {} {state}", health.version));
     if let Some(started) = &health.started_at {
         daemon = daemon.text(format!(", running since {}", moment(started)));
@@ -289,6 +305,24 @@ r2  feature         1  ✓ live     /\u{fffd}
         assert_eq!(list(&document()).to_text(false), expected);
         let empty = list(&Features::default()).to_text(false);
         assert!(empty.contains("dossierd add PATH"), "{empty}");
+    }
+
+    #[test]
+    fn features_that_are_read_for_the_first_time_are_told_by_name_ready_or_not() {
+        let mut features = document();
+        let row = |slug: &str| PendingRow { slug: slug.to_owned(), ..PendingRow::default() };
+        features.health.features_pending = 1;
+        features.pending = vec![row("late")];
+        let text = status(&features).to_text(false);
+        assert!(text.contains("daemon 0.1.0 ready, 1 feature to come (late), running"), "{text}");
+        features.health.ready = false;
+        features.health.features_pending = 5;
+        features.pending = ["a", "b", "c", "d", "e"].map(row).to_vec();
+        let text = status(&features).to_text(false);
+        assert!(text.contains("still scanning, 5 features to come (a, b, c and 2 more)"), "{text}");
+        features.pending.clear();
+        let text = status(&features).to_text(false);
+        assert!(text.contains("still scanning, 5 features to come, running"), "{text}");
     }
 
     #[test]

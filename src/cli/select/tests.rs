@@ -23,11 +23,12 @@ fn slugs_and_ids_come_before_paths_and_the_innermost_feature_wins() {
         std::fs::create_dir_all(dir).unwrap();
     }
     std::os::unix::fs::symlink(&outer, base.join("link")).unwrap();
-    let known = [
+    let rows = [
         row("f1", "outer", &outer),
         row("f2", "inner", &outer.join("inner")),
         row("f3", "odd", &odd),
     ];
+    let known = known("[]", &rows);
 
     let named = |typed: &Path| named(typed, &known);
     assert_eq!(named(Path::new("outer")).unwrap(), "outer");
@@ -42,6 +43,54 @@ fn slugs_and_ids_come_before_paths_and_the_innermost_feature_wins() {
     assert!(error.hints()[0].contains("dossierd add"), "{error:?}");
     assert!(named(&base.join("none")).is_err());
     assert!(named(Path::new(OsStr::from_bytes(b"\xff"))).is_err());
+}
+
+/// Something that is read for the first time is never taken for the one that is known.
+#[test]
+fn a_feature_that_is_not_scanned_yet_is_told_and_no_other_one_is_taken_for_it() {
+    let tmp = tempfile::tempdir().unwrap();
+    let base = std::fs::canonicalize(tmp.path()).unwrap();
+    let endless = base.join("kitty-specs/endless");
+    std::fs::create_dir_all(endless.join("tasks")).unwrap();
+    let mut known = known("[]", &[row("f1", "plan-a", &base), row("f2", "same", &base.join("x"))]);
+    let pending = |id: &str, slug: &str, dir: &Path| PendingRow {
+        id: id.into(),
+        slug: slug.into(),
+        root_id: "r".into(),
+        dir: Some(LosslessPath(dir.to_path_buf())),
+    };
+    known.pending = vec![pending("p1", "endless", &endless)];
+    let is_starting = |error: CliError| {
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Refused, Some(STARTING)));
+        assert!(error.to_string().contains("first scan of endless has not ended"), "{error}");
+        assert!(error.hints()[0].contains("wait; `dossierd status`"), "{error:?}");
+    };
+    for typed in ["endless", "p1"] {
+        is_starting(one_of(Some(Path::new(typed)), &known).unwrap_err());
+    }
+    // By its path, which lies in another feature too, it is the innermost one that counts.
+    for dir in [&endless, &endless.join("tasks")] {
+        is_starting(named(dir, &known).unwrap_err());
+        is_starting(containing(dir, &known).unwrap_err());
+    }
+    assert_eq!(one_of(Some(Path::new("plan-a")), &known).unwrap(), "f1");
+    assert_eq!(named(&base.join("kitty-specs"), &known).unwrap(), "f1");
+
+    // A slug that it has too does not mean the other one; the id of the other one does.
+    known.pending.push(pending("p2", "same", &base.join("y")));
+    let error = one_of(Some(Path::new("same")), &known).unwrap_err();
+    assert_eq!(error.code(), Some(STARTING), "{error:?}");
+    assert_eq!(one_of(Some(Path::new("f2")), &known).unwrap(), "f2");
+
+    // Without a name: this test runs in none of these directories.
+    known.features.truncate(1);
+    let error = one_of(None, &known).unwrap_err();
+    assert!(error.to_string().contains("endless and 1 more feature have not"), "{error}");
+    known.pending.clear();
+    assert_eq!(one_of(None, &known).unwrap(), "f1");
+    known.features.clear();
+    known.pending = vec![pending("p1", "endless", &endless)];
+    is_starting(one_of(None, &known).unwrap_err());
 }
 
 fn known(roots: &str, features: &[FeatureRow]) -> Features {

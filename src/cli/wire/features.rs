@@ -11,8 +11,10 @@ use crate::dossier::LosslessPath;
 pub struct Features {
     /// What was registered.
     pub roots: Vec<Root>,
-    /// All features.
+    /// All features whose first scan has ended.
     pub features: Vec<FeatureRow>,
+    /// The others; older daemons do not list them.
+    pub pending: Vec<PendingRow>,
     /// How the daemon is.
     pub health: Health,
 }
@@ -71,6 +73,20 @@ pub struct FeatureRow {
     pub watch: Watch,
     /// When the last scan ended.
     pub last_scanned_at: Option<String>,
+    /// Where it lies.
+    pub dir: Option<LosslessPath>,
+}
+
+/// A feature that is known by name alone: its first scan has not ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct PendingRow {
+    /// Opaque.
+    pub id: String,
+    /// Directory name.
+    pub slug: String,
+    /// The root it came with.
+    pub root_id: String,
     /// Where it lies.
     pub dir: Option<LosslessPath>,
 }
