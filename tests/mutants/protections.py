@@ -166,9 +166,9 @@ OUT = [
         "body-limit",
         Edit(
             "src/server/exchange.rs",
-            "        let most = self.limits.body_bytes;\n",
-            '        let is_out = crate::is_out("body-limit");\n'
-            "        let most = if is_out { usize::MAX } else { self.limits.body_bytes };\n",
+            "        let Limits { body_bytes: most, body_time, .. } = self.rules.load().limits;\n",
+            "        let Limits { body_bytes: most, body_time, .. } = self.rules.load().limits;\n"
+            '        let most = if crate::is_out("body-limit") { usize::MAX } else { most };\n',
         ),
         ["requests::bodies_up_to_the_limit", "requests::chunked_bodies_count_as_well"],
     ),
@@ -185,10 +185,9 @@ OUT = [
     Out(
         "connection-limit",
         Edit(
-            "src/server/accept.rs",
-            "    let permits = Arc::new(Semaphore::new(connections));\n",
-            '    let most = if crate::is_out("connection-limit") { 10_000 } else { connections };\n'
-            "    let permits = Arc::new(Semaphore::new(most));\n",
+            "src/server/exchange.rs",
+            "            connections: Gate::new(connections),\n",
+            '            connections: Gate::new(if crate::is_out("connection-limit") { 10_000 } else { connections }),\n',
         ),
         ["flood::a_request_that_is_turned_away_gets_its_503"],
     ),
@@ -316,8 +315,8 @@ FAULTS = {
     ),
     "worker": Edit(
         "src/daemon/job.rs",
-        "        let Self { whereabouts, work, order } = self;\n",
-        '        crate::fault("worker");\n        let Self { whereabouts, work, order } = self;\n',
+        "        let Self { whereabouts, work, order, cancelled } = self;\n",
+        '        crate::fault("worker");\n        let Self { whereabouts, work, order, cancelled } = self;\n',
     ),
     "loop": Edit(
         "src/daemon/engine/marks.rs",
