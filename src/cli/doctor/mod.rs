@@ -14,6 +14,7 @@ mod leftovers;
 mod places;
 mod service;
 mod space;
+mod warnings;
 
 use std::path::PathBuf;
 

@@ -8,7 +8,9 @@ mod features;
 mod lists;
 mod overview;
 
-pub use features::{DaemonStatus, FeatureRow, Features, Health, Registered, Removed, Root};
+pub use features::{
+    DaemonStatus, FeatureRow, Features, Health, Registered, Removed, Root, WarningDetail,
+};
 pub use lists::{
     Artifact, Artifacts, BaselineDocument, BaselineFile, Cleared, DeadLetter, DeadLetters, Drift,
     Events, Ignored, IgnoredEntry, Move, Retried, ShownArtifact, Sink, SyncStatus,
