@@ -33,7 +33,7 @@ fn sink(sink: &Sink) -> Check {
         None => "an unknown number of events".to_owned(),
     };
     if let Some(fault) = &sink.fault {
-        let hint = "give room or access, then: dossierd sync flush";
+        let hint = "do what it says, or give room or access; then: dossierd sync flush";
         return Check::fail(NAME, format!("{to} is held up here: {fault}"), hint);
     }
     match sink.state.as_str() {
