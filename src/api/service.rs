@@ -26,6 +26,7 @@ use super::router::{Access, Found, ROUTES, find};
 use super::select::{self, select};
 use super::session::Sessions;
 use super::token::Token;
+use crate::daemon::caveat::Caveat;
 use crate::daemon::command::{CommandError, Target};
 use crate::daemon::handle::DaemonHandle;
 use crate::daemon::view::{FeatureView, View};
@@ -91,7 +92,7 @@ pub struct Api {
     pub(super) counts: RequestCounts,
     http: OnceLock<SocketAddr>,
     transport: OnceLock<Arc<dyn CountsOfTransport>>,
-    warnings: OnceLock<Vec<String>>,
+    warnings: OnceLock<Vec<Caveat>>,
 }
 
 impl Api {
@@ -140,11 +141,11 @@ impl Api {
     }
 
     /// Says what the user should know of the transports. Only the first call counts.
-    pub fn set_warnings(&self, warnings: Vec<String>) {
+    pub fn set_warnings(&self, warnings: Vec<Caveat>) {
         let _ = self.warnings.set(warnings);
     }
 
-    pub(super) fn warnings(&self) -> &[String] {
+    pub(super) fn warnings(&self) -> &[Caveat] {
         self.warnings.get().map_or(&[], Vec::as_slice)
     }
 

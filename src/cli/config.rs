@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::args::{ConfigArgs, ConfigCheckArgs, ConfigCommand, ConfigShowArgs, ListenArgs};
+use super::error::ErrorKind;
 use super::render::{Line, Page, Table, Tone, plural};
 use super::route::Route;
 use super::run::explain;
@@ -40,6 +41,11 @@ fn run_check(args: &ConfigCheckArgs, context: &mut Context) -> Result<Verdict, C
         Ok(effective) => (Vec::new(), effective.file_is_there),
         Err(ConfigError::Invalid { problems, .. }) => {
             (problems.into_iter().map(|problem| (problem.line, problem.message)).collect(), true)
+        }
+        Err(ConfigError::Missing { path }) if args.file.is_some() => {
+            let message = format!("there is no configuration file {path}");
+            let hint = "name one that exists, or none to check the one that `dossierd run` reads";
+            return Err(CliError::new(ErrorKind::Io, message).hint(hint));
         }
         Err(error) => return Err(unusable(error)),
     };

@@ -13,7 +13,7 @@ use crate::host::{Host, HostConfig, HostError, ServerError, Started};
 use crate::platform::access::{forbid_core_dumps, restrict_new_files};
 use crate::platform::memory;
 use crate::platform::supervisor::Supervisor;
-use crate::store::LockError;
+use crate::store::{LockError, StoreError};
 
 pub(super) fn run(args: RunArgs, context: &mut Context) -> Result<Verdict, CliError> {
     let supervisor = prepare_process()?;
@@ -165,6 +165,11 @@ pub(super) fn explain(error: HostError) -> CliError {
     cli
 }
 
+/// Does the error itself say what to do with its file?
+fn says_what_to_do(error: &StoreError) -> bool {
+    !matches!(error, StoreError::Io { .. })
+}
+
 /// What to do, where the error does not say it itself.
 fn hint(error: &HostError) -> Option<&'static str> {
     match error {
@@ -181,6 +186,7 @@ fn hint(error: &HostError) -> Option<&'static str> {
         ),
         // They say which directory, and what to do with it.
         HostError::Start(StartError::Home(_)) => None,
+        HostError::Start(StartError::Store(error)) if says_what_to_do(error) => error.hint(),
         HostError::Server(error) => match error {
             ServerError::SocketPathTooLong { .. }
             | ServerError::SocketDirectory { .. }

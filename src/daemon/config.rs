@@ -162,21 +162,25 @@ impl Config {
     }
 
     fn load_if_there(path: &Path) -> Result<Option<Self>, ConfigError> {
-        Ok(load(path)?.map(|reading| reading.config))
+        match load(path)? {
+            Some((_, problems)) if !problems.is_empty() => {
+                Err(ConfigError::invalid(path, problems))
+            }
+            found => Ok(found.map(|(reading, _)| reading.config)),
+        }
     }
 }
 
-/// What the file says, if it is there.
-fn load(path: &Path) -> Result<Option<reading::Reading>, ConfigError> {
+/// What the file says and what is wrong with it, if it is there.
+fn load(path: &Path) -> Result<Option<(reading::Reading, Vec<Problem>)>, ConfigError> {
     let Some(bytes) = document::read_trusted(path, SIZE_LIMIT)? else { return Ok(None) };
-    let invalid = |problems| ConfigError::invalid(path, problems);
     let text = String::from_utf8(bytes).map_err(|error| {
         let before = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..before].iter().filter(|byte| **byte == b'\n').count() + 1;
         let message = "this is not UTF-8 text".to_owned();
-        invalid(vec![Problem { line: u64::try_from(line).ok(), message }])
+        ConfigError::invalid(path, vec![Problem { line: u64::try_from(line).ok(), message }])
     })?;
-    let mut reading = reading::read(&text).map_err(invalid)?;
+    let (mut reading, problems) = reading::read(&text);
     reading.config.sync.files_from(path.parent().unwrap_or(Path::new("")));
-    Ok(Some(reading))
+    Ok(Some((reading, problems)))
 }

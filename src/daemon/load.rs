@@ -99,6 +99,7 @@ pub(super) fn load(
     if repaired_bytes > 0 {
         tracing::warn!(feature = %whereabouts.id, repaired_bytes, "cut off a torn line of the event log");
     }
+    let is_later = matches!(read, Err(StoreError::Newer { .. } | StoreError::NewerEvents { .. }));
     let (log, written) = match read {
         Ok((log, written)) => (Ok(log), written),
         Err(error) => (Err(describe(&error)), Written::default()),
@@ -107,6 +108,7 @@ pub(super) fn load(
         location: if place.is_in_project() { "project" } else { "state" },
         fallback_reason: fallback.map(|reason| reason.to_string()),
         failing: log.as_ref().err().cloned(),
+        failing_code: is_later.then_some("later-version"),
         repaired_bytes,
     };
     let Written { ledger, last_event_id, last_clock, opening } = written;

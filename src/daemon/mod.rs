@@ -1,5 +1,6 @@
 //! The daemon: one loop owns all mutable state; readers get immutable views.
 
+pub mod caveat;
 pub mod changed_logs;
 pub mod command;
 pub mod config;

@@ -23,6 +23,7 @@ use super::journal::Journal;
 use super::sequence::EventIds;
 use super::watching::{self, BackendFactory, Watching};
 use super::workers;
+use crate::daemon::caveat::{Caveat, CaveatKind};
 use crate::store::{
     Home, HomeError, InstanceLock, LamportClock, LockError, RegistryFile, StoreError,
 };
@@ -107,7 +108,7 @@ pub struct Daemon {
     engine: JoinHandle<Ending>,
     workers: Vec<JoinHandle<()>>,
     threads: Vec<JoinHandle<()>>,
-    warnings: Vec<String>,
+    warnings: Vec<Caveat>,
     beat: Arc<AtomicU64>,
     backend: Weak<dyn WatchBackend>,
     // Held until everything has ended; released in this order, the inner lock first.
@@ -240,7 +241,7 @@ impl Daemon {
     }
 
     /// What the daemon has to live with.
-    pub fn warnings(&self) -> &[String] {
+    pub fn warnings(&self) -> &[Caveat] {
         &self.warnings
     }
 
@@ -336,7 +337,7 @@ impl Drop for TellsOfPanic {
 /// The slow lane, and the thread that carries its events to the loop.
 fn slow_lane(
     events: &Sender<Event>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Caveat>,
 ) -> std::io::Result<(Option<SlowLane>, Option<JoinHandle<()>>)> {
     let (sender, receiver) = unbounded();
     match SlowLane::new(sender) {
@@ -353,7 +354,8 @@ fn slow_lane(
             Ok((Some(slow), Some(thread)))
         }
         Err(error) => {
-            warnings.push(format!("changes of configuration are seen at the next scan: {error}"));
+            let text = format!("changes of configuration are seen at the next scan: {error}");
+            warnings.push(Caveat::new(CaveatKind::Watching, text));
             Ok((None, None))
         }
     }

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::caveat::Caveat;
 use crate::dossier::baseline::{Baseline, BaselineKey};
 use crate::dossier::drift::Drift;
 use crate::dossier::snapshot::Snapshot;
@@ -69,6 +70,9 @@ pub struct StoreState {
     pub fallback_reason: Option<String>,
     /// Why the log cannot be written at the moment; events wait in memory.
     pub failing: Option<String>,
+    /// What kind of thing keeps it from being written, where that has to be told apart:
+    /// `later-version`.
+    pub failing_code: Option<&'static str>,
     /// Bytes of a torn last line that were cut off at the start.
     pub repaired_bytes: u64,
 }
@@ -225,7 +229,7 @@ pub struct Health {
     /// Fresh reads that ran out of time.
     pub fresh_timeouts: u64,
     /// Problems with the configuration or the registry that the daemon lives with.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Caveat>,
 }
 
 /// A feature whose first scan has not ended. Nothing can be said of it yet.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::daemon::caveat::{Caveat, CaveatKind};
 use crate::store::Home;
 #[cfg(target_os = "linux")]
 use crate::watch::MountWatch;
@@ -32,23 +33,23 @@ impl Watching {
         home: &Home,
         dirty: &Arc<DirtySet>,
         factory: BackendFactory,
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<Caveat>,
     ) -> Self {
+        let mut warn = |text| warnings.push(Caveat::new(CaveatKind::Watching, text));
         let instance = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple());
         let cookies = Cookies::new(home.cookie_dir(), &instance);
-        let cookies = cookies
-            .map_err(|error| warnings.push(format!("fresh reads cost a full scan: {error}")))
-            .ok();
+        let cookies =
+            cookies.map_err(|error| warn(format!("fresh reads cost a full scan: {error}"))).ok();
         let backend = factory(dirty, cookies.as_ref());
         #[cfg(target_os = "linux")]
         let mounts = MountWatch::start(Arc::clone(dirty))
-            .map_err(|error| warnings.push(format!("mounts are not watched: {error}")))
+            .map_err(|error| warn(format!("mounts are not watched: {error}")))
             .ok();
         let (backend, fault): (Arc<dyn WatchBackend>, _) = match backend {
             Ok(backend) => (backend, None),
             Err(error) => {
                 let text = format!("files are polled, not watched: {error}");
-                warnings.push(text.clone());
+                warn(text.clone());
                 (Arc::new(Unwatched), Some(text))
             }
         };

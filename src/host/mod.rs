@@ -4,6 +4,7 @@
 //! which what is not scanned yet is answered as not known. Order of ending: listeners first,
 //! so that nobody asks what is no longer there.
 
+mod caveats;
 mod check;
 mod delivery;
 mod error;

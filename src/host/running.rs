@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::caveats;
 use super::delivery::Couriers;
 use super::error::HostError;
 use super::manager::Manager;
@@ -15,13 +16,14 @@ use super::vigil::{Vigil, standing};
 use crate::api::service::HEARTBEAT;
 use crate::api::token::Token;
 use crate::api::{Api, ApiConfig};
+use crate::daemon::caveat::{Caveat, CaveatKind};
 use crate::daemon::config::{self, Config, ConfigSource, DEFAULT_LISTEN, Standing, TcpAuth};
 use crate::daemon::handle::DaemonHandle;
 use crate::daemon::{Daemon, Ending, Setup, StartError};
 use crate::platform::supervisor::Supervisor;
 use crate::platform::threads;
 use crate::server::{
-    self, Counters, IfBusy, Limits, PassedListeners, RunningServer, Server, ServerConfig, Warning,
+    self, Counters, IfBusy, Limits, PassedListeners, RunningServer, Server, ServerConfig,
 };
 use crate::store::{Home, secret};
 use crate::survey::now;
@@ -127,20 +129,20 @@ impl Host {
         let passed = PassedListeners { unix: supervisor.sockets.api, tcp: supervisor.sockets.http };
         match Listening::start(&daemon, home, config, file, passed) {
             Ok(Listening { server, api, couriers, runtime, milestones }) => {
-                let mut warnings = daemon.warnings().to_vec();
-                let mut more: Vec<String> =
-                    server.warnings.iter().map(ToString::to_string).collect();
+                let mut more: Vec<Caveat> =
+                    server.warnings.iter().map(caveats::of_server).collect();
                 let manager = match supervisor.notify_socket.as_deref().map(Manager::at) {
                     None => Manager::default(),
                     Some(Ok(manager)) => manager,
                     Some(Err(error)) => {
-                        more.push(error.to_string());
+                        more.push(Caveat::new(CaveatKind::Supervisor, error.to_string()));
                         Manager::default()
                     }
                 };
-                warnings.extend(more.iter().cloned());
+                let told = daemon.warnings().iter().chain(&more);
+                let warnings = told.map(|caveat| caveat.text.clone()).collect();
                 // It can be closed without another start, and the API tells it by itself.
-                more.retain(|warning| *warning != Warning::NoTcpAuth.to_string());
+                more.retain(|caveat| caveat.kind != CaveatKind::OpenTcp);
                 api.set_warnings(more);
                 let (signs, pulse) = (daemon.vital_signs(), server.pulse.clone());
                 let vigil = Vigil::keep(manager.clone(), supervisor.watchdog, signs, pulse);

@@ -22,9 +22,10 @@ pub(super) struct Rules {
 /// Stands where there is no address, and the names are looked at alone.
 const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
-/// Names that `Host` may have, where they make sense; the port does not matter for that.
-pub fn check_hosts(names: &[String]) -> Result<(), ServerError> {
-    AllowedHosts::new(ANY, names).map(drop)
+/// What is wrong with each of the names that `Host` may have; the port does not matter for that.
+pub fn check_hosts(names: &[String]) -> Vec<ServerError> {
+    let check = |name| AllowedHosts::new(ANY, std::slice::from_ref(name)).err();
+    names.iter().filter_map(check).collect()
 }
 
 impl Rules {

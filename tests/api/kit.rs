@@ -15,6 +15,7 @@ use dossierd::api::ports::{
 use dossierd::api::session::KeptSession;
 use dossierd::api::token::Token;
 use dossierd::api::{Api, ApiConfig, MAX_SESSIONS, MAX_TEXT_BYTES};
+use dossierd::daemon::caveat::{Caveat, CaveatKind};
 use dossierd::daemon::command::{Command, CommandError, Registered};
 use dossierd::daemon::feed::{Feed, LoggedEvent};
 use dossierd::daemon::handle::DaemonHandle;
@@ -207,6 +208,7 @@ impl Plan {
                 location: "state",
                 fallback_reason: Some(format!("cannot write {SECRET_PLACE}/p/.kittify: denied")),
                 failing: None,
+                failing_code: None,
                 repaired_bytes: 0,
             },
             place: None,
@@ -390,7 +392,11 @@ pub(crate) fn view(features: impl IntoIterator<Item = Arc<FeatureView>>) -> View
     let health = Health {
         ready: true,
         watch_backend: "inotify",
-        warnings: vec![format!("{SECRET_PLACE}/config.yaml has no version")],
+        warnings: vec![Caveat {
+            kind: CaveatKind::ConfigRefused,
+            text: format!("{SECRET_PLACE}/config.yaml has no version"),
+            file: Some(format!("{SECRET_PLACE}/config.yaml").into()),
+        }],
         ..Health::default()
     };
     let roots = vec![Arc::new(root), Arc::new(own)];

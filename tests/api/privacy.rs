@@ -43,6 +43,8 @@ async fn local_peers_see_where_things_are() {
         ("/api/features", "/roots/0/path"),
         ("/api/features", "/features/0/dir"),
         ("/api/features", "/health/warnings/0"),
+        ("/api/features", "/health/warning_details/0/message"),
+        ("/api/features", "/health/warning_details/0/file"),
         ("/api/status", "/socket"),
     ] {
         let shown = world.ask(local(request(Method::GET, target, ""))).await.ok();

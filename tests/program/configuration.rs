@@ -205,6 +205,8 @@ fn a_reload_applies_what_it_can_and_names_the_rest_while_streams_stay_open() {
         warnings(&daemon) == ["takes effect at the next start: watch.backend, limits.roots"]
     });
     assert!(daemon.stderr().contains("takes effect at the next start"));
+    let hint = hint_of_doctor(&place, "takes effect at the next start");
+    assert!(hint.contains("restart the daemon") && !hint.contains("HUP"), "{hint}");
 
     place.write("plan-me/plan.md", "# another\n");
     let line = lines.recv_timeout(crate::kit::DEADLINE).expect("the stream is still there");
@@ -217,6 +219,26 @@ fn a_reload_applies_what_it_can_and_names_the_rest_while_streams_stay_open() {
     daemon.stop();
     let _ = tail.kill();
     let _ = tail.wait();
+}
+
+/// What doctor has somebody do about this warning of the daemon.
+fn hint_of_doctor(place: &Place, words: &str) -> String {
+    let json = place.run(&["doctor", "--json"]).json();
+    let mut checks = json["checks"].as_array().expect("a list").iter();
+    let of_daemon = |check: &&Value| {
+        check["name"] == "configuration"
+            && check["message"].as_str().is_some_and(|text| text.contains(words))
+    };
+    let check = checks.find(of_daemon).unwrap_or_else(|| panic!("no {words:?} in {json}"));
+    check["hint"].as_str().expect("a hint").to_owned()
+}
+
+#[test]
+fn a_file_that_is_not_there_is_no_matter_of_a_flag() {
+    let place = Place::new();
+    let checked = place.run(&["config", "check", "nope.yaml"]);
+    checked.fails(2, &["nope.yaml", "name one that exists"]);
+    assert!(!checked.err.contains("--config"), "{checked:?}");
 }
 
 #[test]
@@ -235,6 +257,9 @@ fn a_broken_file_is_refused_with_its_line_and_the_old_one_stays_in_force() {
         let warnings = warnings(&daemon);
         warnings.iter().any(|w| w.contains("line 2") && w.contains("stays in force"))
     });
+    let hint = hint_of_doctor(&place, "stays in force");
+    let file = place.home().join("config/config.yaml");
+    assert!(hint.starts_with(&format!("dossierd config check {}, then", file.display())), "{hint}");
     // What cannot be used although it can be read is refused as well.
     reload(
         &place,

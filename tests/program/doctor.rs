@@ -68,7 +68,7 @@ fn a_broken_configuration_and_a_port_that_others_have() {
     set_mode(&file, 0o644);
     let (_, checks) = doctor(&place);
     let port = found(&checks, "port", "another process");
-    assert_eq!(port["status"], "warn");
+    assert_eq!(port["status"], "fail");
     assert!(port["hint"].as_str().is_some_and(|hint| hint.contains("ss -ltnp")));
     write(&file, "log: info\nzz: 1\n");
     let (_, checks) = doctor(&place);

@@ -237,6 +237,14 @@ fn a_start_with_the_registry_or_clock_of_a_later_version_is_refused() {
         let text = from_the_future(&path);
         let ran = place.run(&["run", "--listen", "127.0.0.1:0"]);
         ran.fails(2, &[name, "schema_version 99", "use the newer dossierd", "move the file away"]);
+        assert!(!ran.err.contains("dossierd doctor"), "it says what to do: {ran:?}");
+        let doctor = place.run(&["doctor", "--json"]).json();
+        let mut checks = doctor["checks"].as_array().expect("a list").iter();
+        let fails = |check: &&Value| {
+            check["status"] == "fail" && check["message"].to_string().contains(name)
+        };
+        let check = checks.find(fails).unwrap_or_else(|| panic!("{name} passes: {doctor}"));
+        assert!(check["hint"].to_string().contains("use the newer dossierd"), "{check}");
         assert_eq!(fs::read_to_string(&path).expect("is there"), text, "{name}");
     }
 }
@@ -302,6 +310,9 @@ fn a_log_of_a_later_version_is_not_written_to() {
     for word in ["plan-me", "\"4.0.0\"", "newer dossierd"] {
         assert!(failing.contains(word), "{overview}");
     }
+    assert_eq!(overview["store"]["failing_code"], "later-version");
+    let doctor = place.run(&["doctor"]).out;
+    assert!(doctor.contains("run the newer dossierd; or move the log away"), "{doctor}");
     running.stop();
     assert_eq!(fs::read_to_string(&path).expect("reads"), later);
 }

@@ -11,6 +11,7 @@ use crate::api::privacy::Privacy;
 use crate::api::problem::Problem;
 use crate::api::reply::ok;
 use crate::api::service::Api;
+use crate::daemon::caveat::{Caveat, CaveatKind};
 use crate::daemon::view::View;
 use crate::dossier::Timestamp;
 
@@ -26,9 +27,18 @@ pub(super) struct HealthReport {
     watch_backend: &'static str,
     watch_fault: Option<String>,
     warnings: Vec<String>,
+    warning_details: Vec<WarningDetail>,
     version: &'static str,
     pid: u32,
     started_at: Timestamp,
+}
+
+/// A warning, and what it is about.
+#[derive(Serialize)]
+struct WarningDetail {
+    kind: CaveatKind,
+    message: String,
+    file: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -48,7 +58,13 @@ struct Status {
 pub(super) fn report(api: &Api, view: &View, peer: Peer) -> HealthReport {
     let privacy = Privacy::of_view(peer, view, &api.places);
     let health = &view.health;
-    let warnings = health.warnings.iter().chain(api.warnings());
+    let detail = |caveat: &Caveat| WarningDetail {
+        kind: caveat.kind,
+        message: privacy.text(&caveat.text).into_owned(),
+        file: caveat.file.as_ref().map(|file| privacy.text(&file.to_string_lossy()).into_owned()),
+    };
+    let details: Vec<WarningDetail> =
+        health.warnings.iter().chain(api.warnings()).map(detail).collect();
     HealthReport {
         ready: health.ready,
         features_pending: view.pending.len(),
@@ -58,7 +74,8 @@ pub(super) fn report(api: &Api, view: &View, peer: Peer) -> HealthReport {
         fresh_timeouts: health.fresh_timeouts,
         watch_backend: health.watch_backend,
         watch_fault: privacy.maybe(health.watch_fault.as_deref()),
-        warnings: warnings.map(|w| privacy.text(w).into_owned()).collect(),
+        warnings: details.iter().map(|detail| detail.message.clone()).collect(),
+        warning_details: details,
         version: api.version,
         pid: std::process::id(),
         started_at: api.started_at,

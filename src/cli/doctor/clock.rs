@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use super::Check;
 use crate::dossier::Timestamp;
-use crate::store::LamportClock;
 use crate::store::clock::ClockStart;
+use crate::store::{LamportClock, StoreError};
 
 /// Clocks of one machine differ by no more than this.
 const TOLERANCE: Duration = Duration::from_secs(5);
@@ -26,6 +26,10 @@ pub(super) fn logical(path: &Path) -> Check {
             error.to_string(),
             "nothing has to be done: the logs say where it stood, and the next event replaces it",
         ),
+        Err(error @ StoreError::Newer { .. }) => {
+            let hint = format!("use the newer dossierd, or: mv {shown} {shown}.away");
+            Check::fail(NAME, error.to_string(), hint)
+        }
         Err(error) => {
             let hint = format!("make it yours and readable, or move it away: ls -l {shown}");
             Check::fail(NAME, error.to_string(), hint)
@@ -78,7 +82,9 @@ mod tests {
         std::fs::write(&path, "nonsense").unwrap();
         assert_eq!(logical(&path).status, CheckStatus::Warn);
         std::fs::write(&path, r#"{"schema_version":99,"ceiling":7}"#).unwrap();
-        assert_eq!(logical(&path).status, CheckStatus::Fail);
+        let later = logical(&path);
+        assert_eq!(later.status, CheckStatus::Fail);
+        assert!(later.hint.unwrap().contains("newer dossierd"));
         std::fs::remove_file(&path).unwrap();
         std::fs::create_dir(&path).unwrap();
         assert_eq!(logical(&path).status, CheckStatus::Fail);

@@ -37,7 +37,8 @@ pub(super) fn port(source: &ConfigSource, served: Option<&str>) -> Vec<Check> {
     const NAME: &str = "port";
     // What is wrong with the file is told of the file.
     let Ok(effective) = source.load() else { return Vec::new() };
-    let address = effective.config.listen.unwrap_or(DEFAULT_LISTEN);
+    let wanted = effective.config.listen;
+    let address = wanted.unwrap_or(DEFAULT_LISTEN);
     let served = served.and_then(|http| http.strip_prefix("http://")?.parse::<SocketAddr>().ok());
     if address.port() == 0 {
         return vec![Check::ok(NAME, "any that is free, as configured")];
@@ -66,11 +67,19 @@ pub(super) fn port(source: &ConfigSource, served: Option<&str>) -> Vec<Check> {
             ),
             format!("see who has it, or set `listen`: {}", listeners(address)),
         ),
-        (false, None) => Check::warn(
-            NAME,
-            format!("{address} belongs to another process{}", owner(address)),
-            format!("see who has it, or set `listen`: {}", listeners(address)),
-        ),
+        (false, None) => {
+            let message = format!("{address} belongs to another process{}", owner(address));
+            let hint = format!("see who has it, or set `listen`: {}", listeners(address));
+            match wanted {
+                // Where nothing is configured another port is picked.
+                None => Check::warn(NAME, message, hint),
+                Some(_) => Check::fail(
+                    NAME,
+                    format!("{message}, so the daemon cannot start"),
+                    hint.replace("set `listen`", "set `listen` to another one"),
+                ),
+            }
+        }
     }]
 }
 
@@ -141,7 +150,9 @@ mod tests {
         assert_eq!(look(Some(&format!("http://{address}"))).status, CheckStatus::Ok);
         for served in [None, Some("http://127.0.0.1:1")] {
             let check = look(served);
-            assert_eq!(check.status, CheckStatus::Warn);
+            // A start would be refused; a daemon that runs elsewhere goes on.
+            let expected = if served.is_none() { CheckStatus::Fail } else { CheckStatus::Warn };
+            assert_eq!(check.status, expected);
             assert!(check.message.contains("another process"), "{check:?}");
             if cfg!(target_os = "linux") {
                 let uid = rustix::process::geteuid().as_raw();

@@ -10,7 +10,8 @@ use super::super::render::plural;
 use super::super::route::Route;
 use super::super::wire::{DaemonStatus, FeatureRow, Features, Overview, Root, SyncStatus};
 use super::super::{CliError, Context};
-use super::{Check, CheckStatus, delivery, failure};
+use super::warnings::{RESTART, reload_command};
+use super::{Check, CheckStatus, delivery, failure, warnings};
 
 /// How long the daemon may take for each answer.
 const ASK_LIMIT: Duration = Duration::from_secs(5);
@@ -87,11 +88,9 @@ fn version(status: &DaemonStatus) -> Check {
     let message = format!("version {}{pid}", status.version);
     match status.version == own {
         true => Check::ok("daemon", message),
-        false => Check::warn(
-            "daemon",
-            format!("{message}; this command has version {own}"),
-            "systemctl --user restart dossierd, or stop it and start it anew: dossierd run",
-        ),
+        false => {
+            Check::warn("daemon", format!("{message}; this command has version {own}"), RESTART)
+        }
     }
 }
 
@@ -129,14 +128,7 @@ fn tcp(status: &DaemonStatus) -> Check {
 
 fn health(features: &Features) -> Vec<Check> {
     let health = &features.health;
-    let mut checks: Vec<Check> = health
-        .warnings
-        .iter()
-        .map(|warning| {
-            let hint = format!("dossierd config check, then: {}", reload_command(health.pid));
-            Check::warn("configuration", warning, hint)
-        })
-        .collect();
+    let mut checks = warnings::warnings(health);
     match (&health.watch_fault, &health.watch_backend) {
         (Some(fault), _) => {
             let hint = "then restart the daemon; features are polled until then";
@@ -239,14 +231,6 @@ fn named(rows: &[&FeatureRow]) -> String {
     let more = rows.len().saturating_sub(3);
     let others = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{others}", first.join(", "))
-}
-
-/// What has a daemon load its configuration again.
-fn reload_command(pid: Option<u32>) -> String {
-    pid.map_or_else(
-        || "systemctl --user reload dossierd".to_owned(),
-        |pid| format!("kill -HUP {pid}"),
-    )
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ fn sink(sink: &Sink) -> Check {
         None => "an unknown number of events".to_owned(),
     };
     if let Some(fault) = &sink.fault {
-        let hint = "give room or access, then: dossierd sync flush";
+        let hint = "do what it says, or give room or access; then: dossierd sync flush";
         return Check::fail(NAME, format!("{to} is held up here: {fault}"), hint);
     }
     match sink.state.as_str() {
@@ -61,8 +61,14 @@ pub(super) fn logs(overviews: &[Overview]) -> Vec<Check> {
     for overview in overviews {
         let (slug, store) = (&overview.feature_slug, &overview.store);
         if let Some(failing) = &store.failing {
-            let hint =
-                "give room or access; it is tried again by itself, and nothing is lost until then";
+            let hint = match store.failing_code.as_deref() {
+                Some("later-version") => {
+                    "run the newer dossierd; or move the log away, then restart the daemon"
+                }
+                _ => {
+                    "give room or access; it is tried again by itself, and nothing is lost until then"
+                }
+            };
             checks.push(Check::fail(NAME, format!("of {slug} cannot be written: {failing}"), hint));
         } else if let Some(reason) = &store.fallback_reason
             // A project without one has chosen so; that is no fault.
@@ -115,6 +121,9 @@ mod tests {
         let status = |store: &str| logs(&[overview(store)])[0].status;
         assert_eq!(status("{}"), Fine);
         assert_eq!(status(r#"{"failing":"no space"}"#), Fail);
+        let later = overview(r#"{"failing":"too new","failing_code":"later-version"}"#);
+        let hint = logs(&[later])[0].hint.clone().unwrap();
+        assert!(hint.contains("newer dossierd") && !hint.contains("room"), "{hint}");
         assert_eq!(status(r#"{"fallback_reason":"read-only"}"#), Warn);
         assert_eq!(status(r#"{"fallback_reason":"/p/.kittify does not exist"}"#), Fine);
         assert_eq!(logs(&[]), []);

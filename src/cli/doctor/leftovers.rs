@@ -11,6 +11,7 @@ use crate::store::{Home, atomic, project_id};
 /// What lies about while no daemon answers.
 #[cfg(unix)]
 pub(super) fn without_daemon(home: &Home, socket: &Path) -> Vec<Check> {
+    use std::os::unix::fs::FileTypeExt;
     use std::os::unix::net::UnixStream;
     let mut checks = Vec::new();
     let holder = pid_in(&home.state_lock_file()).filter(|pid| is_dossierd(*pid));
@@ -19,8 +20,12 @@ pub(super) fn without_daemon(home: &Home, socket: &Path) -> Vec<Check> {
         let hint = format!("look at its log; if it stays so: kill {pid}");
         checks.push(Check::fail("stale daemon", message, hint));
     }
-    let refuses = UnixStream::connect(socket)
-        .is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused);
+    // Connecting to a plain file is refused as well.
+    let is_socket =
+        std::fs::symlink_metadata(socket).is_ok_and(|meta| meta.file_type().is_socket());
+    let refuses = is_socket
+        && UnixStream::connect(socket)
+            .is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused);
     if refuses && holder.is_none() {
         let message = format!("{} is left of a daemon that has ended", socket.display());
         let hint = format!("the next start replaces it; or: rm {}", socket.display());
@@ -116,6 +121,14 @@ mod tests {
         let names: Vec<_> = checks.iter().map(|check| (check.name, check.status)).collect();
         let warn = CheckStatus::Warn;
         assert_eq!(names, [("stale socket", warn), ("stale files", warn)]);
+    }
+
+    #[test]
+    fn what_is_no_socket_is_not_left_of_a_daemon() {
+        let tmp = tempfile::tempdir().unwrap();
+        let home = home(&tmp);
+        fs::write(home.socket(), "notes").unwrap();
+        assert_eq!(without_daemon(&home, &home.socket()), [], "the next start does not replace it");
     }
 
     #[test]

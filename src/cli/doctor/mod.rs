@@ -12,8 +12,10 @@ mod delivery;
 mod inotify;
 mod leftovers;
 mod places;
+mod registry;
 mod service;
 mod space;
+mod warnings;
 
 use std::path::PathBuf;
 
@@ -151,6 +153,8 @@ fn around(home: Home, socket: PathBuf, answers: Option<Answers>) -> Vec<Check> {
         let now = std::time::SystemTime::now();
         vec![clock::logical(&clock_file), clock::system(now, moments, &[&clock_file])]
     }));
+    let registry_file = home.registry_file();
+    checks.extend(bounded("registry", PATIENCE, || vec![registry::registry(registry_file)]));
     checks.extend(bounded("stale state", PATIENCE, move || match answers {
         Some(_) => leftovers::unregistered(&home, dirs.iter().map(PathBuf::as_path)),
         None => leftovers::without_daemon(&home, &socket),

@@ -113,12 +113,26 @@ pub struct Health {
     pub watch_fault: Option<String>,
     /// What the daemon lives with.
     pub warnings: Vec<String>,
+    /// The same with what they are about; older daemons do not say.
+    pub warning_details: Vec<WarningDetail>,
     /// Its version.
     pub version: String,
     /// Its process.
     pub pid: Option<u32>,
     /// Since when it runs.
     pub started_at: Option<String>,
+}
+
+/// A warning, and what it is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct WarningDetail {
+    /// What mends it follows from this.
+    pub kind: String,
+    /// A sentence.
+    pub message: String,
+    /// The file that it is about.
+    pub file: Option<String>,
 }
 
 /// GET `/api/status`.

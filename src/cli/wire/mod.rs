@@ -10,6 +10,7 @@ mod overview;
 
 pub use features::{
     DaemonStatus, FeatureRow, Features, Health, PendingRow, Registered, Removed, Root,
+    WarningDetail,
 };
 pub use lists::{
     Artifact, Artifacts, BaselineDocument, BaselineFile, Cleared, DeadLetter, DeadLetters, Drift,

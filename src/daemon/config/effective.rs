@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, Problem};
 use crate::watch::BackendChoice;
 
 /// Where a value comes from.
@@ -95,12 +95,22 @@ impl ConfigSource {
 
     /// Reads the file, and puts what comes before it above.
     pub fn load(&self) -> Result<Effective, ConfigError> {
+        let (effective, problems) = self.examine()?;
+        match problems.is_empty() {
+            true => Ok(effective),
+            false => Err(ConfigError::invalid(&self.file, problems)),
+        }
+    }
+
+    /// The same, with all that is wrong with the file beside what it says besides: for who
+    /// has more to find out about it. The error is that nothing of it can be read.
+    pub fn examine(&self) -> Result<(Effective, Vec<Problem>), ConfigError> {
         let reading = super::load(&self.file)?;
         if reading.is_none() && self.is_named {
             return Err(ConfigError::Missing { path: self.file.display().to_string() });
         }
         let file_is_there = reading.is_some();
-        let reading = reading.unwrap_or_default();
+        let (reading, problems) = reading.unwrap_or_default();
         let of_file = |line| vec![Origin::File { path: self.file.clone(), line }];
         let lines = reading.lines.into_iter();
         let mut origins: BTreeMap<_, _> = lines.map(|(key, line)| (key, of_file(line))).collect();
@@ -122,7 +132,7 @@ impl ConfigSource {
             config.allowed_hosts.extend_from_slice(allowed_hosts);
             origins.entry("allowed_hosts").or_default().push(Origin::Flag("--allowed-host"));
         }
-        Ok(Effective { config, file_is_there, origins })
+        Ok((Effective { config, file_is_there, origins }, problems))
     }
 }
 

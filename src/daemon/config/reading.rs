@@ -36,24 +36,24 @@ pub(super) struct Reading {
     pub(super) lines: BTreeMap<&'static str, u64>,
 }
 
-/// Reads the text of a file; or gives all that is wrong with it, in the text's order.
-pub(super) fn read(text: &str) -> Result<Reading, Vec<Problem>> {
+/// Reads the text of a file, and gives all that is wrong with it, in the text's order. What is
+/// wrong is left out of the reading.
+pub(super) fn read(text: &str) -> (Reading, Vec<Problem>) {
     let most = usize::try_from(SIZE_LIMIT).unwrap_or(usize::MAX);
     // Nothing but comments is no document to some readers of YAML.
     let is_empty = text.lines().all(|line| matches!(line.trim().chars().next(), None | Some('#')));
     if is_empty {
-        return Ok(Reading::default());
+        return (Reading::default(), Vec::new());
     }
-    let node = Node::read(text, most, Duplicates::Refused).map_err(|error| {
-        let yaml::YamlError { line, message } = error;
-        vec![Problem { line: Some(line), message }]
-    })?;
+    let node = match Node::read(text, most, Duplicates::Refused) {
+        Ok(node) => node,
+        Err(yaml::YamlError { line, message }) => {
+            return (Reading::default(), vec![Problem { line: Some(line), message }]);
+        }
+    };
     let mut reader = Reader::default();
     reader.section(None, &node);
-    match reader.problems.is_empty() {
-        true => Ok(reader.reading),
-        false => Err(reader.problems),
-    }
+    (reader.reading, reader.problems)
 }
 
 #[derive(Default)]

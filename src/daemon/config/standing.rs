@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::keys::{Applies, KEYS};
 use super::{Config, ConfigSource, Effective, HttpUrl, NatsUrl};
+use crate::daemon::caveat::{Caveat, CaveatKind};
 use crate::store::with_causes;
 
 /// The configuration of a daemon that runs.
@@ -60,31 +61,45 @@ impl Standing {
     }
 
     /// What somebody should know: each a sentence.
-    pub fn warnings(&self) -> Vec<String> {
+    pub fn warnings(&self) -> Vec<Caveat> {
         let found = self.source.load().map(|effective| effective.config);
         let now = self.lock();
         let mut warnings = Vec::new();
         match (found, &now.refused) {
             (Err(error), _) => {
                 let why = with_causes(&error);
-                warnings.push(format!("{why}; the former configuration stays in force"));
+                warnings.push(self.refused(&why));
             }
             (Ok(found), Some((refused, why))) if found == *refused => {
-                warnings.push(format!("{why}; the former configuration stays in force"));
+                warnings.push(self.refused(why));
             }
-            (Ok(found), _) if found != now.loaded => warnings.push(format!(
-                "{} has changed since it was loaded; `systemctl --user reload dossierd`, or \
-                 `kill -HUP {}`, applies it",
-                self.source.file.display(),
-                std::process::id()
-            )),
+            (Ok(found), _) if found != now.loaded => {
+                let text = format!(
+                    "{} has changed since it was loaded; `systemctl --user reload dossierd`, or \
+                     `kill -HUP {}`, applies it",
+                    self.source.file.display(),
+                    std::process::id()
+                );
+                warnings.push(self.of_file(CaveatKind::ConfigChanged, text));
+            }
             (Ok(_), _) => {}
         }
         let waiting = changed(&self.started, &now.loaded, Applies::AtStart);
         if !waiting.is_empty() {
-            warnings.push(takes_effect_later(&waiting));
+            warnings.push(self.of_file(CaveatKind::ConfigWaiting, takes_effect_later(&waiting)));
         }
         warnings
+    }
+
+    fn refused(&self, why: &str) -> Caveat {
+        let text = format!("{why}; the former configuration stays in force");
+        self.of_file(CaveatKind::ConfigRefused, text)
+    }
+
+    fn of_file(&self, kind: CaveatKind, text: String) -> Caveat {
+        // Who reads it may have another current directory.
+        let file = std::path::absolute(&self.source.file);
+        Caveat { kind, text, file: Some(file.unwrap_or_else(|_| self.source.file.clone())) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Now> {
@@ -130,25 +145,35 @@ mod tests {
         let source = ConfigSource::of_file(&file);
         let standing = Standing::new(source.clone(), &source.load().expect("loads"));
         let write = |text: &str| std::fs::write(&file, text).expect("written");
-        assert_eq!(standing.warnings(), [""; 0]);
+        let warnings = || -> Vec<(CaveatKind, String)> {
+            let all = standing.warnings().into_iter();
+            all.inspect(|caveat| assert_eq!(caveat.file.as_ref(), Some(&file)))
+                .map(|caveat| (caveat.kind, caveat.text))
+                .collect()
+        };
+        assert_eq!(warnings(), []);
 
         write("log: debug\nlisten: 127.0.0.1:1\n");
-        let warnings = standing.warnings();
-        assert!(warnings.len() == 1 && warnings[0].contains("has changed since"), "{warnings:?}");
+        let told = warnings();
+        assert!(told.len() == 1 && told[0].1.contains("has changed since"), "{told:?}");
+        assert_eq!(told[0].0, CaveatKind::ConfigChanged);
         let config = source.load().expect("loads").config;
         assert_eq!(standing.applicable(&config), ["log"]);
         assert_eq!(standing.waiting(&config), ["listen"]);
         standing.take(config);
-        assert_eq!(standing.warnings(), ["takes effect at the next start: listen"]);
+        let waiting = "takes effect at the next start: listen".to_owned();
+        assert_eq!(warnings(), [(CaveatKind::ConfigWaiting, waiting)]);
 
         write("log: debug\nzz: 1\n");
-        let warnings = standing.warnings();
-        assert!(warnings[0].contains("line 2") && warnings[0].contains("stays in force"));
+        let (kind, told) = warnings().remove(0);
+        assert!(told.contains("line 2") && told.contains("stays in force"), "{told}");
+        assert_eq!(kind, CaveatKind::ConfigRefused);
         write("log: info\n");
         let config = source.load().expect("loads").config;
         standing.refuse(config, "no such file".to_owned());
-        assert!(standing.warnings()[0].starts_with("no such file; "));
+        let (kind, told) = warnings().remove(0);
+        assert!(told.starts_with("no such file; ") && kind == CaveatKind::ConfigRefused);
         write("log: trace\n");
-        assert!(standing.warnings()[0].contains("has changed since"));
+        assert!(warnings()[0].1.contains("has changed since"));
     }
 }

@@ -296,12 +296,16 @@ impl Engine {
     fn set_failing(&mut self, id: &str, failing: Option<String>) {
         let Some(feature) = self.features.get_mut(id) else { return };
         if let Some(work) = feature.work.as_mut() {
+            if work.store.failing != failing {
+                work.store.failing_code = None;
+            }
             work.store.failing.clone_from(&failing);
         }
         let Some(view) = &feature.view else { return };
         if view.store.failing != failing {
             let mut other = publish::with_watch(view, view.watch.clone());
             other.store.failing = failing;
+            other.store.failing_code = None;
             feature.view = Some(Arc::new(other));
             self.publish = true;
         }

@@ -28,6 +28,7 @@ use super::order::{Order, Report};
 use super::publish;
 use super::root::Root;
 use super::view::{Health, View, WatchState};
+use crate::daemon::caveat::Caveat;
 use crate::store::{Registry, RegistryFile};
 use crate::watch::{Cookies, DirtySet, RescanBackoff, SlowEvent, SlowLane, WatchBackend};
 
@@ -95,11 +96,11 @@ pub(super) struct Parts {
     pub views: Arc<ArcSwap<View>>,
     pub events: Receiver<Event>,
     pub commands: Receiver<Command>,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Caveat>,
     /// Called when all first scans have ended.
     pub on_ready: Box<dyn FnOnce() + Send>,
     /// Reads the daemon's configuration again; gives what is wrong with it.
-    pub reload_config: Box<dyn Fn() -> Vec<String> + Send>,
+    pub reload_config: Box<dyn Fn() -> Vec<Caveat> + Send>,
 }
 
 /// A registration whose first scans are under way.
@@ -133,7 +134,7 @@ pub(super) struct Engine {
     generation: u64,
     publish: bool,
     next_tick: Instant,
-    base_warnings: Vec<String>,
+    base_warnings: Vec<Caveat>,
     ending: Option<Ending>,
 }
 

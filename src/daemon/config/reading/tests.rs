@@ -4,12 +4,19 @@ use super::super::{TcpAuth, keys::Takes};
 use super::*;
 use crate::watch::BackendChoice;
 
+fn reads(text: &str) -> Reading {
+    let (reading, problems) = read(text);
+    assert_eq!(problems, [], "{text:?}");
+    reading
+}
+
 fn config(text: &str) -> Config {
-    read(text).unwrap_or_else(|problems| panic!("{text:?}: {problems:?}")).config
+    reads(text).config
 }
 
 fn refused(text: &str) -> Vec<String> {
-    let problems = read(text).expect_err(text);
+    let (_, problems) = read(text);
+    assert_ne!(problems, [], "{text:?}");
     problems.iter().map(ToString::to_string).collect()
 }
 
@@ -24,7 +31,7 @@ fn empty_and_comments_are_the_defaults() {
 fn known_keys_are_read_with_their_lines() {
     let text = "listen: 127.0.0.1:0\ntcp_auth: none\nallowed_hosts: [box.test]\nlog: debug\n\
                 watch: {backend: notify}\nlimits:\n  streams: 3\n";
-    let reading = read(text).expect("reads");
+    let reading = reads(text);
     assert_eq!(reading.config.listen, Some("127.0.0.1:0".parse().expect("an address")));
     assert_eq!(reading.config.tcp_auth, TcpAuth::None);
     assert_eq!(reading.config.allowed_hosts, ["box.test"]);
@@ -70,7 +77,7 @@ fn every_key_of_the_table_is_read_and_shown_and_takes_nothing_else() {
     let keys = KEYS.iter().filter(|key| cfg!(feature = "nats") || !key.name.contains("nats"));
     for key in keys {
         let text = file_with(key, &sample(key));
-        let reading = read(&text).unwrap_or_else(|problems| panic!("{text}: {problems:?}"));
+        let reading = reads(&text);
         assert_ne!(key.value(&reading.config), key.default_value(), "{text}");
         assert!(reading.lines.contains_key(key.name), "{text}");
         let problems = refused(&file_with(key, "{zz: 1}"));
