@@ -24,7 +24,7 @@ pub(crate) fn endless() -> Place {
 }
 
 /// The daemon of this place, as soon as it answers.
-fn answering(place: &Place) -> Running {
+pub(crate) fn answering(place: &Place) -> Running {
     let mut daemon = place.begin(place.command(&["run", "--listen", "127.0.0.1:0", "--json"]));
     let socket = place.home().join("run/dossierd.sock");
     wait_until("it answers", || UnixStream::connect(&socket).is_ok());
