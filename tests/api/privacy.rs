@@ -1,12 +1,12 @@
 //! What local peers see and others do not.
 
 use http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::kit::{Plan, SECRET_PLACE, World, local, request};
 use crate::routes::happy;
 use dossierd::daemon::command::CommandError;
-use dossierd::daemon::view::WatchState;
+use dossierd::daemon::view::{PendingFeature, WatchState};
 
 fn world() -> World {
     let polled = WatchState::Polling { reason: format!("cannot watch {SECRET_PLACE}/p/x y: no") };
@@ -68,4 +68,23 @@ async fn one_peer_never_gets_what_was_rendered_for_the_other() {
         assert!(world.ask(local(request(Method::GET, target, ""))).await.ok().get("dir").is_some());
         assert!(world.get(target).await.ok().get("dir").is_none());
     }
+}
+
+#[tokio::test]
+async fn where_a_feature_lies_that_is_not_scanned_yet_is_for_local_peers() {
+    let world = world();
+    let mut next = crate::kit::view([Plan::new("f1", "001-alpha").view()]);
+    next.pending = vec![PendingFeature {
+        id: "f8".into(),
+        slug: "late".into(),
+        root_id: "r1".into(),
+        dir: SECRET_PLACE.into(),
+    }];
+    *world.upcoming.lock().expect("not poisoned") = Some(next);
+    let unseen = world.get("/api/features?fresh=true").await.ok();
+    let expected = json!([{"id": "f8", "slug": "late", "root_id": "r1"}]);
+    assert_eq!(unseen["pending"], expected);
+    assert_eq!(unseen["health"]["features_pending"], 1);
+    let seen = world.ask(local(request(Method::GET, "/api/features", ""))).await.ok();
+    assert_eq!(seen["pending"][0]["dir"], SECRET_PLACE);
 }

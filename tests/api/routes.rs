@@ -194,7 +194,12 @@ async fn each_code_can_be_had() {
     anonymous.peer = Peer::Anonymous;
     check(world.ask(anonymous).await, Code::Unauthorized);
     let mut next = crate::kit::view([Plan::new("f1", "001-alpha").view()]);
-    let late = |id: &str, slug: &str| PendingFeature { id: id.into(), slug: slug.into() };
+    let late = |id: &str, slug: &str| PendingFeature {
+        id: id.into(),
+        slug: slug.into(),
+        root_id: "r".into(),
+        dir: slug.into(),
+    };
     next.pending = vec![late("f8", "late"), late("f9", "001-alpha")];
     *world.upcoming.lock().expect("not poisoned") = Some(next);
     check(world.ask(get("/api/dossier/overview?feature=late&fresh=true")).await, Code::Starting);

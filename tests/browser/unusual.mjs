@@ -1,7 +1,7 @@
 // What is unusual: crafted and long texts, answers that fail or come late, checkouts that
 // are called the same, what is gone or changes while it is looked at.
 
-import { cpSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { write } from "./fixtures.mjs";
@@ -18,6 +18,7 @@ export async function unusual(stage, given) {
   await races(stage, given);
   await many(stage, given);
   await sights(stage, given);
+  await unread(stage, given);
   await twins(stage, given);
 }
 
@@ -260,6 +261,31 @@ async function sights(stage, { feature }) {
     await page.keyboard.press("Shift+S");
     await order("Class", "descending");
   }, { hash: `feature=${id}&tab=artifacts` });
+}
+
+// A feature whose first scan takes hours, until its file is cut.
+async function unread(stage, { root }) {
+  const made = `${root}-late`;
+  write(made, "huge.bin", "");
+  truncateSync(join(made, "huge.bin"), 2 ** 40);
+  const late = join(root, "kitty-specs", "009-late");
+  renameSync(made, late);
+  await stage.check("a feature that is read for the first time is told by name", async (page) => {
+    const note = page.locator(".notice", { hasText: "1 feature to come: 009-late" });
+    await until(async () => {
+      await askAgain(page);
+      return (await note.count()) === 1;
+    }, "it is told");
+    await stage.visit(page, "view=health");
+    await page.getByText("1 to come").waitFor();
+    truncateSync(join(late, "huge.bin"), 0);
+    rmSync(late, { recursive: true });
+    await stage.visit(page, "");
+    await until(async () => {
+      await askAgain(page);
+      return (await note.count()) === 0;
+    }, "it is not told any more");
+  });
 }
 
 async function twins(stage, { root }) {

@@ -141,6 +141,68 @@ fn without_a_daemon_each_call_says_how_to_start_one_and_works_once_it_runs() {
     agent.fails("overview", json!({}), &["no daemon is running"]);
 }
 
+/// Nothing is known of it yet; that is neither that it is not there nor that another is meant.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_feature_that_is_not_scanned_yet_is_told() {
+    let place = crate::starting::endless();
+    let daemon = crate::starting::answering(&place);
+    let status = || daemon.unix("GET", "/api/status", &[]).json();
+    wait_until("the small feature is scanned", || status()["features"] == 1);
+    let agent = Agent::start(&place, &place.feature("endless"));
+    let said = agent.fine("overview", json!({"fresh": false}));
+    says(&said, &["1 feature, 1 complete", "1 feature to come: endless", "first scans"]);
+    assert_eq!(said.document["ready"], false);
+    assert_eq!(said.document["features_pending"], 1);
+    assert_eq!(said.document["pending"], json!(["endless"]));
+    assert_eq!(said.document["features"][0]["watch"], "live");
+    // The server's directory, a name, a path; with and without waiting.
+    for arguments in [json!({}), json!({"feature": "endless"}), json!({"feature": "."})] {
+        for fresh in [false, true] {
+            let mut arguments = arguments.clone();
+            arguments["fresh"] = json!(fresh);
+            let words = ["first scan of endless has not ended", "call again later"];
+            agent.fails("missing", arguments, &words);
+        }
+    }
+    // The only one that is known is not taken for the one that is meant.
+    let elsewhere = Agent::start(&place, &place.path());
+    elsewhere.fails("drift", json!({"fresh": false}), &["first scan of endless has not ended"]);
+    for tool in ["missing", "drift"] {
+        let said = agent.fine(tool, json!({"feature": "plan-me", "fresh": false}));
+        assert_eq!(said.document["watch"], "live", "{tool}");
+    }
+    drop(daemon);
+
+    fs::remove_dir_all(place.feature("plan-me")).expect("removed");
+    let daemon = crate::starting::answering(&place);
+    let status = || daemon.unix("GET", "/api/status", &[]).json();
+    wait_until("it is known", || status()["features_pending"] == 1);
+    let said = agent.fine("overview", json!({"fresh": false}));
+    says(&said, &["nothing is known yet", "1 feature to come: endless"]);
+    assert!(!said.text.contains("no feature is registered"), "{}", said.text);
+}
+
+/// What is shown of a directory that is gone is old, and said to be.
+#[test]
+fn a_feature_that_is_not_watched_live_does_not_look_so() {
+    let place = Place::with_feature();
+    let running = place.start_registered();
+    place.run(&["remove", "project"]).fine();
+    place.run(&["add", "project/kitty-specs/plan-me"]).fine();
+    fs::rename(place.feature("plan-me"), place.path().join("away")).expect("renamed");
+    let listing = || running.unix("GET", "/api/features", &[]).json();
+    wait_until("it is gone", || listing()["features"][0]["watch"]["state"] == "detached");
+    let agent = Agent::start(&place, &place.path());
+    let said = agent.fine("overview", json!({"fresh": false}));
+    assert_eq!(said.document["features"][0]["watch"], "detached");
+    for tool in ["missing", "drift"] {
+        let said = agent.fine(tool, json!({"feature": "plan-me", "fresh": false}));
+        assert_eq!(said.document["watch"], "detached", "{tool}");
+        says(&said, &["watch: detached"]);
+    }
+}
+
 #[test]
 fn what_was_just_written_is_in_the_answer() {
     let place = Place::with_feature();

@@ -24,7 +24,7 @@ pub(crate) fn endless() -> Place {
 }
 
 /// The daemon of this place, as soon as it answers.
-fn answering(place: &Place) -> Running {
+pub(crate) fn answering(place: &Place) -> Running {
     let mut daemon = place.begin(place.command(&["run", "--listen", "127.0.0.1:0", "--json"]));
     let socket = place.home().join("run/dossierd.sock");
     wait_until("it answers", || UnixStream::connect(&socket).is_ok());
@@ -145,9 +145,12 @@ fn a_command_without_a_name_leaves_the_only_known_feature_alone() {
 fn a_feature_that_comes_late_is_told_until_its_first_scan_has_ended() {
     let place = Place::with_feature();
     let daemon = place.start_registered();
-    place.planned("late");
+    // It comes whole, so that no scan ends before the huge file is there.
+    let made = place.path().join("made");
+    crate::kit::write(&made.join("meta.json"), "{}");
+    File::create(made.join("huge.bin")).expect("made").set_len(1 << 40).expect("is sparse");
+    fs::rename(made, place.feature("late")).expect("renamed");
     let huge = place.feature("late").join("huge.bin");
-    File::create(&huge).expect("made").set_len(1 << 40).expect("is sparse");
     let mut listing = Value::Null;
     wait_until("it is known", || {
         listing = asked(&daemon, "/api/features").1;

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::{Answer, Rows};
 use super::daemon::{Daemon, Target, yes};
-use super::said;
+use super::{missing, said};
 use crate::cli::CliError;
-use crate::cli::wire::{BaselineDocument, Drift};
+use crate::cli::wire::{BaselineDocument, Drift, Overview, Watch};
 
 /// What is asked.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -40,6 +40,8 @@ pub(super) struct Document {
     differences: Vec<Difference>,
     /// skip= for the next ones
     next_skip: Option<usize>,
+    /// live, or why this may be old: rescanning, partial, polling or detached
+    watch: String,
 }
 
 /// One artifact that differs.
@@ -59,10 +61,13 @@ pub(super) async fn answer(daemon: &Daemon, asked: Asked) -> Result<Answer, CliE
         daemon.get(&daemon.about("/api/dossier/drift", &feature, target.fresh)).await?;
     let baseline: BaselineDocument =
         daemon.get(&daemon.about("/api/dossier/baseline", &feature, false)).await?;
-    Ok(render(&drift, &baseline, asked.skip))
+    // Asked for last: what is behind by now is told.
+    let overview: Overview =
+        daemon.get(&daemon.about("/api/dossier/overview", &feature, false)).await?;
+    Ok(render(&drift, &baseline, &overview.watch, asked.skip))
 }
 
-fn render(drift: &Drift, baseline: &BaselineDocument, skip: usize) -> Answer {
+fn render(drift: &Drift, baseline: &BaselineDocument, watch: &Watch, skip: usize) -> Answer {
     let all = differences(drift);
     let mut rows = Rows::new();
     for (kind, path, from) in all.iter().skip(skip) {
@@ -91,6 +96,7 @@ fn render(drift: &Drift, baseline: &BaselineDocument, skip: usize) -> Answer {
     if let Some(message) = &drift.message {
         text.push_str(&format!("note: {}\n", said::sentence(message)));
     }
+    text.push_str(&missing::watch(watch));
     text.push_str(&rows.text);
     let next = skip.saturating_add(rows.len());
     let next_skip = (next < all.len()).then_some(next);
@@ -106,6 +112,7 @@ fn render(drift: &Drift, baseline: &BaselineDocument, skip: usize) -> Answer {
         total: all.len(),
         differences: rows.items,
         next_skip,
+        watch: said::value(&watch.state),
     };
     Answer::new(text, &document)
 }

@@ -7,7 +7,7 @@ use super::answer::{Answer, Rows};
 use super::daemon::{Daemon, Target};
 use super::said;
 use crate::cli::CliError;
-use crate::cli::wire::{Missing, Overview};
+use crate::cli::wire::{Missing, Overview, Watch};
 
 /// The answer for programs.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -19,6 +19,8 @@ pub(super) struct Document {
     /// How many there are, shown or not
     total: usize,
     missing: Vec<Entry>,
+    /// live, or why this may be old: rescanning, partial, polling or detached
+    watch: String,
 }
 
 /// One required artifact that is not there.
@@ -86,12 +88,14 @@ fn render(overview: &Overview) -> Answer {
             "and {more} more; the tool artifacts with state=missing lists them all\n"
         ));
     }
+    text.push_str(&watch(&overview.watch));
     let document = Document {
         feature: said::value(&overview.feature_slug),
         completeness_status: overview.completeness_status.clone(),
         current_step: overview.current_step.as_deref().map(said::value),
         total,
         missing: rows.items,
+        watch: said::value(&overview.watch.state),
     };
     Answer::new(text, &document)
 }
@@ -102,6 +106,15 @@ pub(super) fn at(overview: &Overview) -> String {
         Some(step) => format!(" at step {}", said::name(step)),
         None => " at an unknown step".to_owned(),
     }
+}
+
+/// What keeps the daemon from seeing every change at once, as a line; nothing if it does.
+pub(super) fn watch(watch: &Watch) -> String {
+    if watch.state == "live" {
+        return String::new();
+    }
+    let why = watch.reason.as_deref().map(|why| format!(" {}", said::sentence(why)));
+    format!("watch: {}{}\n", said::name(&watch.state), why.unwrap_or_default())
 }
 
 /// One missing artifact: path, step, reason, what to do.

@@ -17,6 +17,8 @@ use crate::cli::wire::{DriftSummary, FeatureRow, Features, Overview};
 const MISSING: usize = 8;
 /// Anomalies that it names.
 const ANOMALIES: usize = 4;
+/// Features to come that the overview of all names.
+const TO_COME: usize = 5;
 
 /// What is asked.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -36,7 +38,14 @@ pub(super) struct Asked {
 /// The answer for programs.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Document {
-    /// How many features there are, shown or not
+    /// Of all features: false while the first scans since the daemon's start run, and what is
+    /// told is not all there is
+    ready: Option<bool>,
+    /// Of all features: how many are read for the first time; nothing is known of them yet
+    features_pending: Option<u64>,
+    /// The first of their names
+    pending: Vec<String>,
+    /// How many features are known, shown or not
     total: usize,
     /// Those that need attention first
     features: Vec<Row>,
@@ -57,6 +66,8 @@ struct Row {
     current_step: Option<String>,
     missing_required_count: u64,
     parity_status: String,
+    /// live, or why this may be old: rescanning, partial, polling or detached
+    watch: String,
 }
 
 /// One feature in full.
@@ -110,11 +121,14 @@ fn all_features(all: &Features, here: Option<&Path>, skip: usize) -> Answer {
     }
     let total = order.len();
     let complete = all.features.iter().filter(|f| f.completeness_status == "complete").count();
+    let to_come = to_come(all);
     let mut text = match total {
+        0 if to_come.is_some() => "nothing is known yet\n".to_owned(),
         0 => "no feature is registered; `dossierd add PATH` registers a project\n".to_owned(),
         1 => format!("1 feature, {complete} complete\n"),
         _ => format!("{total} features, {complete} complete; those that need attention first\n"),
     };
+    text.push_str(&to_come.unwrap_or_default());
     text.push_str(&rows.text);
     let next = skip.saturating_add(rows.len());
     let next_skip = (next < total).then_some(next);
@@ -124,7 +138,39 @@ fn all_features(all: &Features, here: Option<&Path>, skip: usize) -> Answer {
     for warning in all.health.warnings.iter().chain(&all.health.watch_fault).take(3) {
         text.push_str(&format!("daemon: {}\n", said::sentence(warning)));
     }
-    Answer::new(text, &Document { total, features: rows.items, next_skip, feature: None })
+    let pending = all.pending.iter().take(TO_COME).map(|row| said::value(&row.slug)).collect();
+    let document = Document {
+        ready: Some(all.health.ready),
+        features_pending: Some(all.health.features_pending),
+        pending,
+        total,
+        features: rows.items,
+        next_skip,
+        feature: None,
+    };
+    Answer::new(text, &document)
+}
+
+/// What is still read for the first time, as a line; `None` if that is nothing.
+fn to_come(all: &Features) -> Option<String> {
+    let count = all.health.features_pending;
+    let names: Vec<String> =
+        all.pending.iter().take(TO_COME).map(|row| said::name(&row.slug)).collect();
+    let what = match (count, all.health.ready) {
+        (0, true) => return None,
+        (0, false) => "the daemon is starting".to_owned(),
+        (1, _) => "1 feature to come".to_owned(),
+        _ => format!("{count} features to come"),
+    };
+    let names = match names.is_empty() {
+        true => String::new(),
+        false => format!(": {}", names.join(", ")),
+    };
+    let more = match count.saturating_sub(TO_COME as u64) {
+        more if more > 0 && !names.is_empty() => format!(" and {more} more"),
+        _ => String::new(),
+    };
+    Some(format!("{what}{names}{more}; first scans are under way, call again later\n"))
 }
 
 impl Row {
@@ -138,6 +184,7 @@ impl Row {
             current_step: row.current_step.as_deref().map(said::value),
             missing_required_count: row.missing_required_count,
             parity_status: row.parity_status.clone(),
+            watch: said::value(&row.watch.state),
         }
     }
 }
@@ -202,15 +249,21 @@ fn one(overview: &Overview) -> Answer {
     }
     text.push_str(&parity(overview));
     text.push_str(&anomalies(overview));
-    if overview.watch.state != "live" {
-        let why = overview.watch.reason.as_deref().map(said::sentence).unwrap_or_default();
-        text.push_str(&format!("watch: {} {why}\n", said::name(&overview.watch.state)));
-    }
+    text.push_str(&missing::watch(&overview.watch));
     if let Some(failing) = &overview.store.failing {
         text.push_str(&format!("its log cannot be written: {}\n", said::sentence(failing)));
     }
     let feature = Some(Full::new(overview, rows.items));
-    Answer::new(text, &Document { total: 1, features: Vec::new(), next_skip: None, feature })
+    let document = Document {
+        ready: None,
+        features_pending: None,
+        pending: Vec::new(),
+        total: 1,
+        features: Vec::new(),
+        next_skip: None,
+        feature,
+    };
+    Answer::new(text, &document)
 }
 
 impl Full {
