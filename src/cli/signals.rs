@@ -33,6 +33,16 @@ pub(super) struct Signals {
 impl Signals {
     /// Those of a daemon.
     pub(super) fn of_daemon() -> Result<Self, CliError> {
+        Self::of(&[SIGHUP, SIGINT, SIGTERM])
+    }
+
+    /// Those of a command that has nothing to load again: SIGHUP ends it.
+    #[cfg(feature = "mcp")]
+    pub(super) fn of_command() -> Result<Self, CliError> {
+        Self::of(&[SIGINT, SIGTERM])
+    }
+
+    fn of(numbers: &[i32]) -> Result<Self, CliError> {
         let terminals = terminals();
         // The first stop asks; the second one finds its default action, and ends at once.
         let stopping = Arc::new(AtomicBool::new(false));
@@ -40,7 +50,7 @@ impl Signals {
             let stopping = Arc::clone(&stopping);
             signal_hook::flag::register_conditional_default(signal, stopping).map_err(failed)?;
         }
-        let mut signals = iterator::Signals::new([SIGHUP, SIGINT, SIGTERM]).map_err(failed)?;
+        let mut signals = iterator::Signals::new(numbers).map_err(failed)?;
         let (sender, received) = unbounded_channel();
         let wait = move || {
             for signal in signals.forever() {
