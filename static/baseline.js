@@ -1,5 +1,4 @@
-// Accepting and forgetting: a baseline is changed by a deliberate act only, after the page
-// has shown what that act will do.
+// Accepting and forgetting: by a deliberate act only, after the page has shown what it will do.
 
 import { ApiError, get, send } from "./api.js";
 import { announce, code, facts, h, name } from "./dom.js";
@@ -46,8 +45,8 @@ function whatChanges(drift, paths) {
 	return [h("p", `This will be accepted as the new baseline.${rest}`), h("div.scroll-list", { tabindex: "0", role: "region", label: "What will be accepted" }, lists)];
 }
 
-// Captures everything, or what these paths name: what was shown and nothing else, so if the
-// feature is another one by then it is shown anew. `done` is called after it.
+// Captures everything, or what these paths name: what was shown and nothing else. `done` is
+// called after it.
 export async function askToCapture(query, paths, done) {
 	const size = new Blob([JSON.stringify(paths)]).size;
 	if (size > MOST_BYTES) {

@@ -53,9 +53,9 @@ function isProps(value) {
 	return value !== null && typeof value === "object" && !(value instanceof Node) && !Array.isArray(value);
 }
 
-// h("td.number", { title: "…" }, child, …): classes follow the name, properties may be
-// left out, `label` is what it is called. `key` says which element of the last drawing it is; an element whose `own`
-// stays the same looks after its own children. A child that is a function is called only if the element is new.
+// h("td.number", { title: "…" }, child, …): classes follow the name, properties may be left out.
+// `key` says which element of the last drawing it is; one whose `own` stays the same looks after
+// its children. A function as a child is called only for a new element.
 const builder = (create) => (name, ...rest) => {
 	const [tag, ...classes] = name.split(".");
 	const element = create(tag);

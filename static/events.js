@@ -28,8 +28,7 @@ function fetchPage({ query, type }, before) {
 	return getOnce(`/api/dossier/events?${query}&${parts}`);
 }
 
-// Puts in what is not there yet, as the events lie in the log. Whether any was there tells
-// whether there is a gap.
+// Puts in what is not there yet, in the order of the log. Whether any was there tells of a gap.
 function merge(mine, found) {
 	const fresh = found.filter((event) => !mine.ids.has(event.event_id));
 	for (const event of fresh) mine.ids.add(event.event_id);

@@ -1,5 +1,4 @@
-// All features by project and checkout, what needs attention first; and the same in short,
-// as the list beside one feature.
+// All features by project and checkout, what needs attention first; and in short, beside one.
 
 import { byId, chip, empty, h, name, searchField, table } from "./dom.js";
 import { href, read, replace } from "./route.js";

@@ -10,8 +10,8 @@ const MOST_TOKENS = 10000;
 // Longer lines are broken, so that none costs a second to lay out, and have no colours.
 const PART = /.{1,4000}/gsu;
 
-// No alternative begins as another one does, and none fails after its first character: the
-// time that a line takes grows with its length, whatever is in it.
+// No alternative begins as another one does, and none fails after its first character: time
+// grows with length, whatever is in a line.
 const TOKEN = {
 	json: /"(?:[^"\\]|\\.)*"?|[\w.+-]+/g,
 	yaml: /"(?:[^"\\]|\\.)*"?|'[^']*'?|#.*|[^\s"'#[\]{},][^\s[\]{},]*/g,
