@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -328,6 +329,7 @@ fn signals_come_at_any_time() {
     let pid = rustix::process::Pid::from_child(&daemon.child);
     while daemon.child.try_wait().expect("can be asked").is_none() {
         let _ = rustix::process::kill_process(pid, Signal::HUP);
+        std::thread::park_timeout(Duration::from_micros(100));
     }
     assert_eq!(daemon.wait(), Some(0), "{}", daemon.stderr());
 }
