@@ -364,7 +364,9 @@ fn a_stream_over_tcp_ends_with_the_right_to_ask_for_it() {
     let daemon = place.start_registered();
     let mut stream = TcpStream::connect(daemon.address()).expect("listens");
     let host = daemon.address();
-    let request = format!("GET /api/dossier/events?follow=true HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    let request = format!(
+        "GET /api/dossier/events?follow=true HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).expect("sent");
     let followers = || {
         daemon.unix("GET", "/api/status", &["Host: dossierd"]).json()["followers"]
