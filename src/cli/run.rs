@@ -186,7 +186,14 @@ fn hint(error: &HostError) -> Option<&'static str> {
         ),
         // They say which directory, and what to do with it.
         HostError::Start(StartError::Home(_)) => None,
-        HostError::Start(StartError::Store(error)) if says_what_to_do(error) => error.hint(),
+        HostError::Start(
+            StartError::Store(error) | StartError::Config(ConfigError::Read(error)),
+        )
+        | HostError::Config(ConfigError::Read(error))
+            if says_what_to_do(error) =>
+        {
+            error.hint()
+        }
         HostError::Server(error) => match error {
             ServerError::SocketPathTooLong { .. }
             | ServerError::SocketDirectory { .. }

@@ -9,6 +9,7 @@ use super::super::{CliError, settings};
 use super::{Check, failure};
 use crate::daemon::config::{ConfigError, ConfigSource, DEFAULT_LISTEN};
 use crate::host;
+use crate::store::with_causes;
 
 /// How long a port of this machine may take to answer.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -27,6 +28,9 @@ pub(super) fn file(source: &ConfigSource) -> Check {
         Ok(_) => Check::ok(NAME, format!("{shown} does not exist; the defaults hold")),
         Err(error @ ConfigError::Invalid { .. }) => {
             Check::fail(NAME, error.to_string(), "dossierd config check")
+        }
+        Err(error @ ConfigError::Read(_)) => {
+            Check::fail(NAME, with_causes(&error), "do what it says, then: dossierd config check")
         }
         Err(error) => failure(NAME, &super::super::run::explain(host::HostError::Config(error))),
     }
