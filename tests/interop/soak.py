@@ -3,7 +3,7 @@
 Eight followers: four that read, two that never do, two that break off and come back with the
 last event they saw. At the end each reader has seen the last event of every log, those who come
 back have seen each event once and in the order of its log, what is served is what a fresh scan
-finds, and memory and descriptors are back to where they were after the first minutes' work.
+finds, and memory and descriptors are back to where they were after the first minute's work.
 
     python3 tests/interop/soak.py --binary target/release/dossierd --minutes 15
 """
@@ -27,7 +27,7 @@ FEATURES = 6
 # What the allocator may keep, and a tenth.
 SLACK_BYTES = 8 * 1024 * 1024
 # Followers, requests and writers pause now and then, so that two cores do more than wait.
-WARM_UP_SECONDS = 150
+WARM_UP_SECONDS = 45
 
 
 class Follower(threading.Thread):
