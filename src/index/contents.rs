@@ -6,6 +6,7 @@
 //! arrival in a later scan.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::tree::{Departed, Tree};
@@ -27,8 +28,10 @@ impl Known {
     }
 }
 
-/// Contents of vanished files that are kept from scan to scan.
-const KEPT: usize = 4096;
+/// How many contents of vanished files are kept from scan to scan: as many as there are
+/// files, or were before the last scan, but never fewer or more than this. A small directory
+/// whose files change all day does not grow by what they once were.
+const KEPT: RangeInclusive<usize> = 64..=4096;
 
 #[derive(Debug, Default)]
 pub(super) struct Contents {
@@ -38,6 +41,8 @@ pub(super) struct Contents {
     gone: HashMap<Digest, Known>,
     /// The order in which they went.
     order: VecDeque<Digest>,
+    /// How many files there were after the last scan.
+    files: usize,
 }
 
 impl Contents {
@@ -82,16 +87,19 @@ impl Contents {
 
     /// Forgets what is gone for long, and hints that lead nowhere once they are too many.
     pub(super) fn tidy(&mut self, tree: &Tree) {
-        while self.order.len() > KEPT {
+        let files = tree.table().len();
+        let before = std::mem::replace(&mut self.files, files);
+        let kept = files.max(before).clamp(*KEPT.start(), *KEPT.end());
+        while self.order.len() > kept {
             if let Some(oldest) = self.order.pop_front() {
                 self.gone.remove(&oldest);
             }
         }
-        if self.order.is_empty() || self.gone.capacity() > 4 * KEPT {
+        if self.order.is_empty() || self.gone.capacity() > 4 * kept {
             self.gone.shrink_to_fit();
             self.order.shrink_to_fit();
         }
-        if self.hints.len() > tree.table().len() + tree.table().len() / 4 + KEPT {
+        if self.hints.len() > files + files / 4 + kept {
             let hints = std::mem::take(&mut self.hints).into_iter();
             self.hints = hints.filter(|(_, path)| tree.table().contains_key(path)).collect();
         }
@@ -103,4 +111,36 @@ impl Contents {
 fn beginning(blake3: &Digest) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = blake3.0;
     u64::from_le_bytes([a, b, c, d, e, f, g, h])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dossier::{ErrorReason, FileState, Timestamp};
+
+    #[test]
+    fn what_went_is_kept_for_a_while_and_not_for_ever() {
+        let (tree, mut contents) = (Tree::default(), Contents::default());
+        let path = RelPath::new("a.md").expect("a path");
+        let sum = |number: u64| {
+            let mut sum = Digest([0; 32]);
+            sum.0[..8].copy_from_slice(&number.to_le_bytes());
+            sum
+        };
+        let (reason, detail) = (ErrorReason::Unreadable, Box::default());
+        let state = FileState::Faulty { reason, detail, raw_sha256: None };
+        let indexed_at = Timestamp::from_micros(0);
+        let facts = Arc::new(FileFacts { size_bytes: 1, state, indexed_at });
+        for number in 0..20_000 {
+            let facts = Arc::clone(&facts);
+            contents.note(&sum(number), &path);
+            contents.take(vec![Departed { blake3: sum(number), path: path.clone(), facts }]);
+            contents.tidy(&tree);
+            assert!(contents.gone.len() <= *KEPT.start(), "{number}: {}", contents.gone.len());
+            assert!(contents.order.len() == contents.gone.len(), "{number}");
+            assert!(contents.hints.len() <= *KEPT.start(), "{number}: {}", contents.hints.len());
+        }
+        assert!(contents.get(&sum(19_999), &tree).is_some(), "the last one is known");
+        assert!(contents.get(&sum(0), &tree).is_none(), "the first one is not");
+    }
 }
