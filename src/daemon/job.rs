@@ -172,7 +172,7 @@ pub(super) struct JobEnvironment {
     pub watcher: Arc<dyn DirWatcher>,
     /// Loads a project's context.
     pub project: ProjectLoader,
-    /// Grows as long as any scan goes on.
+    /// Grows as long as any first scan goes on.
     pub beat: Arc<AtomicU64>,
     /// A segment of an event log is closed at this size.
     pub segment_bytes: u64,
@@ -190,7 +190,8 @@ impl Job {
             project: &project,
             cancelled: &cancelled,
             progress: None,
-            beat: Some(&environment.beat),
+            // A start waits for first scans, whatever goes on elsewhere.
+            beat: work.is_none().then_some(&*environment.beat),
         };
         match (order, work) {
             (JobOrder::Survey { assignment, extent }, work) => {

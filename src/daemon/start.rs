@@ -310,7 +310,7 @@ impl VitalSigns {
         &self.handle
     }
 
-    /// Grows as long as scans go on: with each directory, file, and piece of a large file.
+    /// Grows as long as first scans go on: with each directory, file, and piece of a large file.
     pub fn beat(&self) -> u64 {
         self.beat.load(Ordering::Relaxed)
     }

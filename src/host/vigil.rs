@@ -25,7 +25,7 @@ use crate::server::Pulse;
 const WHILE_STARTING: Duration = Duration::from_secs(1);
 /// How often the status is brought up to date where no watchdog is to be fed.
 const UNWATCHED: Duration = Duration::from_secs(15);
-/// So long a start may go on from each sign that its scans do.
+/// So long a start may go on from each sign that its first scans do.
 const EXTENSION: Duration = Duration::from_secs(30);
 
 /// The thread that watches; dropping this ends it, at its own time.
@@ -91,7 +91,7 @@ impl Keeper {
         loop {
             let view = self.signs.handle().view();
             self.say(standing(&view));
-            let now = (self.signs.beat(), view.health.scans);
+            let now = (self.signs.beat(), view.features.len(), view.pending.len());
             if seen.replace(now) != Some(now) {
                 self.manager.extend(EXTENSION);
             }

@@ -134,3 +134,31 @@ fn features_that_were_dropped_hold_nobody_up_either() {
     gate.set_closed(false);
     bench.stop();
 }
+
+#[test]
+fn only_first_scans_are_a_sign_of_a_start_that_goes_on() {
+    let mut bench = Bench::stopped();
+    bench.planned_feature("020-free");
+    let gate = Arc::new(Gate::default());
+    bench.start_with(gate.setup());
+    bench.register(&bench.project());
+    let signs = bench.signs();
+
+    gate.set_closed(true);
+    bench.planned_feature("000-held");
+    bench.write("000-held/held/notes.md", "# Never read\n");
+    let specs = bench.project().join("kitty-specs");
+    gate.tell(&specs);
+    wait_until("a first scan is held", || gate.held.load(Ordering::SeqCst) == 1);
+    let stuck = signs.beat();
+    let before = bench.view("020-free").generation;
+    bench.write("020-free/spec.md", "# Read again\n");
+    gate.tell(&specs.join("020-free/spec.md"));
+    wait_until("another feature is read", || bench.view("020-free").generation > before);
+    assert_eq!(signs.beat(), stuck, "what is scanned again is no sign");
+
+    gate.set_closed(false);
+    wait_until("it goes on", || bench.handle().view().pending.is_empty());
+    assert!(signs.beat() > stuck, "a first scan is one");
+    bench.stop();
+}

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use dossierd::daemon::command::{CommandError, Target};
 use dossierd::daemon::handle::DaemonHandle;
 use dossierd::daemon::view::FeatureView;
-use dossierd::daemon::{Daemon, Ending, Setup};
+use dossierd::daemon::{Daemon, Ending, Setup, VitalSigns};
 use dossierd::store::Home;
 
 /// How long anything may take before a test fails.
@@ -95,6 +95,11 @@ impl Bench {
     /// The way to the daemon.
     pub(crate) fn handle(&self) -> &DaemonHandle {
         self.daemon.as_ref().expect("runs").handle()
+    }
+
+    /// What says whether the daemon is at work.
+    pub(crate) fn signs(&self) -> VitalSigns {
+        self.daemon.as_ref().expect("runs").vital_signs()
     }
 
     /// Writes a file of a feature, with the directories above it.
