@@ -13,7 +13,12 @@ const SERVICES: &str = "/run/dossierd";
 /// The places of this user's daemon as the environment has them. Nothing is made or
 /// checked: that is done by the daemon, and looked at by `doctor`.
 pub fn home() -> Result<Home, CliError> {
-    Home::resolve(std::env::var_os("DOSSIERD_HOME").map(PathBuf::from)).map_err(|error| {
+    home_of(std::env::var_os("DOSSIERD_HOME").map(PathBuf::from))
+}
+
+/// The same for a daemon that has this DOSSIERD_HOME, or none.
+pub fn home_of(dossierd_home: Option<PathBuf>) -> Result<Home, CliError> {
+    Home::resolve(dossierd_home).map_err(|error| {
         CliError::new(ErrorKind::Input, "the places of the daemon's files are not known")
             .because(error)
     })

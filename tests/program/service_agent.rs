@@ -106,6 +106,14 @@ fn it_goes_again() {
     assert!(said.contains("stay"), "{said}");
     assert_eq!(user.asked(), [format!("bootout {target}")]);
     assert!(!agent(&user).exists());
+
+    let mut command = user.command(&["service", "install", "--manager", "launchd"]);
+    command.env("DOSSIERD_HOME", "/elsewhere/d&d");
+    assert_eq!(user.run(command).code, 0);
+    let said = service(&user, &["uninstall"]).fine();
+    let expected = "State in /elsewhere/d&d/state, configuration in /elsewhere/d&d/config";
+    assert!(said.contains(expected), "the agent's, not the shell's: {said}");
+
     write(&agent(&user), "<plist/>\n");
     let ran = service(&user, &["uninstall"]);
     assert_eq!((ran.code, agent(&user).exists()), (1, true), "{ran:?}");

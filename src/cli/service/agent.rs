@@ -13,6 +13,8 @@ pub(super) const LABEL: &str = "dev.dossier.dossierd";
 
 const TEXT: &str = include_str!("../../../packaging/launchd/dev.dossier.dossierd.plist");
 const ARGUMENTS: &str = "    <key>ProgramArguments</key>\n    <array>\n        <string>";
+const HOME: &str = "    <key>EnvironmentVariables</key>\n    <dict>\n        \
+                    <key>DOSSIERD_HOME</key>\n        <string>";
 
 /// Where it belongs.
 pub(super) fn path(home: &Path) -> PathBuf {
@@ -33,10 +35,7 @@ pub(super) fn file(setting: &Setting) -> Result<ServiceFile, CliError> {
         .replace("<string>@HOME@", &format!("<string>{home}"));
     if let Some(dir) = &setting.dossierd_home {
         let dir = xml(sayable("DOSSIERD_HOME", dir)?);
-        let lines = format!(
-            "    <key>EnvironmentVariables</key>\n    <dict>\n        <key>DOSSIERD_HOME</key>\n        \
-             <string>{dir}</string>\n    </dict>\n{ARGUMENTS}"
-        );
+        let lines = format!("{HOME}{dir}</string>\n    </dict>\n{ARGUMENTS}");
         text = text.replacen(ARGUMENTS, &lines, 1);
     }
     Ok(ServiceFile { path: path(&setting.home), text: property_list(&text) })
@@ -54,7 +53,16 @@ fn without_comment(text: &str) -> String {
 
 /// What an agent starts.
 pub(super) fn program_of(text: &str) -> Option<PathBuf> {
-    let (_, rest) = text.split_once(ARGUMENTS)?;
+    path_behind(ARGUMENTS, text)
+}
+
+/// The DOSSIERD_HOME of an agent, if it has one.
+pub(super) fn dossierd_home_of(text: &str) -> Option<PathBuf> {
+    path_behind(HOME, text)
+}
+
+fn path_behind(key: &str, text: &str) -> Option<PathBuf> {
+    let (_, rest) = text.split_once(key)?;
     Some(PathBuf::from(from_xml(rest.split_once("</string>")?.0)))
 }
 
@@ -69,7 +77,6 @@ mod tests {
             dossierd_home: None,
             state_dir: "/s".into(),
             carried: Default::default(),
-            config_dir: "/c".into(),
             socket: "/s/dossierd.sock".into(),
         }
     }
@@ -85,6 +92,7 @@ mod tests {
         assert!(file.text.contains("<string>/Users/a&amp;b/Library/Logs/"), "{}", file.text);
         assert!(!file.text.contains('@') && !file.text.contains("EnvironmentVariables"));
         assert_eq!(program_of(&file.text), Some("/opt/<x>/dossierd".into()));
+        assert_eq!(dossierd_home_of(&file.text), None);
     }
 
     #[test]
@@ -96,5 +104,6 @@ mod tests {
             "{text}"
         );
         assert_eq!(program_of(&text), Some("/b".into()));
+        assert_eq!(dossierd_home_of(&text), Some("/d\"e".into()));
     }
 }

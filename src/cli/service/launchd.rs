@@ -11,6 +11,7 @@ use super::status::{Part, ServiceStatus};
 use crate::cli::args::{InstallArgs, UninstallArgs, VariantArgs};
 use crate::cli::error::{CliError, ErrorKind, Verdict};
 use crate::cli::output::Output;
+use crate::cli::places;
 use crate::store::with_causes;
 
 /// launchd's names for this user's agents, and for ours.
@@ -132,6 +133,9 @@ pub(super) fn uninstall(
         }
         FileState::Current | FileState::Outdated(_) | FileState::Changed(_) => {}
     }
+    // The daemon's files are where the agent says, whatever this shell's environment does.
+    let its_home = disk::text(&file.path)?.as_deref().and_then(agent::dossierd_home_of);
+    let places = places::home_of(its_home)?;
     let target = Target::of_user();
     match Program::find("launchctl") {
         Ok(program) if program.run(&["print", &target.service], ASKING).is_ok() => {
@@ -146,8 +150,8 @@ pub(super) fn uninstall(
     deeds.remove(&file.path)?;
     deeds.say(format!(
         "State in {}, configuration in {} and logs in {} stay, and so do dossiers in projects.",
-        setting.state_dir.display(),
-        setting.config_dir.display(),
+        places.state_dir().display(),
+        places.config_dir().display(),
         agent::log_dir(&setting.home).display()
     ))?;
     Ok(if deeds.end()? { Verdict::Findings } else { Verdict::Fine })

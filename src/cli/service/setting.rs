@@ -20,8 +20,6 @@ pub(super) struct Setting {
     pub(super) carried: Carried,
     /// The daemon's state directory.
     pub(super) state_dir: PathBuf,
-    /// The daemon's configuration directory.
-    pub(super) config_dir: PathBuf,
     /// The daemon's Unix socket.
     pub(super) socket: PathBuf,
 }
@@ -43,7 +41,6 @@ impl Setting {
             home,
             dossierd_home,
             state_dir: found.state_dir().to_path_buf(),
-            config_dir: found.config_dir().to_path_buf(),
             socket: found.socket(),
         })
     }

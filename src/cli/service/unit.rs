@@ -121,7 +121,6 @@ mod tests {
             dossierd_home: None,
             carried: Carried::default(),
             state_dir: "/home/a/.local/state/dossierd".into(),
-            config_dir: "/home/a/.config/dossierd".into(),
             socket: "/run/user/1/dossierd/dossierd.sock".into(),
         }
     }
