@@ -7,6 +7,7 @@ use super::answer::verdicts;
 use super::batch::Batch;
 use super::cursor::Cursor;
 use super::dead_letters::{DeadLetter, DeadLetters};
+use super::redaction::Redaction;
 use super::sink::Verdict;
 use crate::dossier::Timestamp;
 use crate::store::{DossierDir, LogReader, StoreError};
@@ -29,7 +30,10 @@ pub fn results_of(answer: &[u8], ids: &[&str]) -> Result<Vec<Told>, String> {
         Some(Verdict::Rejected(reason)) => Told::Refused(reason),
         None => Told::Nothing,
     };
-    Ok(verdicts(answer, ids.iter().copied())?.into_iter().map(told).collect())
+    Ok(verdicts(answer, ids.iter().copied(), &Redaction::default())?
+        .into_iter()
+        .map(told)
+        .collect())
 }
 
 /// Reads the cursor `<log>.json` of a sink's directory, writes it down again, and gives the

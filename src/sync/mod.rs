@@ -27,6 +27,7 @@ mod logs;
 pub mod nats;
 mod pause;
 mod queue;
+mod redaction;
 mod retention;
 mod secrets;
 mod signature;

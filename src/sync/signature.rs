@@ -14,9 +14,13 @@ const MAX_SECRET: usize = 64;
 pub(super) struct SigningSecret(Vec<u8>);
 
 impl SigningSecret {
+    /// What marks a secret as one.
+    pub(super) const PREFIX: &str = "whsec_";
+
     /// Reads `whsec_` and base 64. The error never has the text in it.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let encoded = text.trim().strip_prefix("whsec_").ok_or("it does not begin with whsec_")?;
+        let encoded =
+            text.trim().strip_prefix(Self::PREFIX).ok_or("it does not begin with whsec_")?;
         let secret = STANDARD.decode(encoded).map_err(|_| "what follows whsec_ is no base 64")?;
         if !(MIN_SECRET..=MAX_SECRET).contains(&secret.len()) {
             return Err(format!(

@@ -5,7 +5,6 @@
 //! trusted are those certificates or those of a given file. A time-out is for the
 //! whole request; an answer is read up to a bound.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +17,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use super::answer::{shortened, verdicts};
+use super::answer::{shown, verdicts};
 use super::batch::Batch;
+use super::redaction::Redaction;
 use super::secrets::SecretFile;
 use super::signature::SigningSecret;
 use super::sink::{Outcome, Verdict};
@@ -42,7 +42,7 @@ pub(super) struct Webhook {
     signing: Option<SecretFile>,
     clock: fn() -> crate::dossier::Timestamp,
     /// The secrets of the last request, which nothing that comes back may show.
-    sent: Vec<String>,
+    sent: Redaction,
 }
 
 impl Webhook {
@@ -76,7 +76,7 @@ impl Webhook {
             token: config.token_file.as_deref().map(SecretFile::new),
             signing: config.signing_secret_file.as_deref().map(SecretFile::new),
             clock,
-            sent: Vec::new(),
+            sent: Redaction::default(),
         })
     }
 
@@ -117,13 +117,16 @@ impl Webhook {
         if let Some(token) = &mut self.token {
             let token = token.read()?;
             let bearer = HeaderValue::try_from(format!("Bearer {token}"));
-            self.sent.push(token);
+            self.sent.hide(&token);
             let mut value = bearer.map_err(|_| "the token cannot be a header".to_owned())?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
         if let Some(signing) = &mut self.signing {
-            let secret = SigningSecret::parse(&signing.read()?)
+            let text = signing.read()?;
+            // It is not sent, but the other side has it too, with or without what marks it.
+            self.sent.hide(text.trim_start_matches(SigningSecret::PREFIX));
+            let secret = SigningSecret::parse(&text)
                 .map_err(|error| format!("the signing secret cannot be used: {error}"))?;
             // The same events, tried again, are the same message; other events are another.
             let ids: Vec<&str> = batch.ids().collect();
@@ -156,18 +159,18 @@ impl Webhook {
         body: &[u8],
     ) -> Outcome {
         let said = || {
-            let body = self.redacted(body);
-            let text = String::from_utf8_lossy(&body);
+            let text = String::from_utf8_lossy(body);
             let text = text.trim();
             let text = if text.starts_with('<') { "" } else { text };
-            shortened(&format!("the back end answered {status} {text}")).trim_end().to_owned()
+            let told = format!("the back end answered {status} {text}");
+            shown(&told, &self.sent).trim_end().to_owned()
         };
         match status {
             s if s.is_success() => match self.format {
                 Format::CloudEvents => {
                     Outcome::Answered(vec![Some(Verdict::Delivered); batch.entries.len()])
                 }
-                Format::Native => match verdicts(&self.redacted(body), batch.ids()) {
+                Format::Native => match verdicts(body, batch.ids(), &self.sent) {
                     Ok(verdicts) => Outcome::Answered(verdicts),
                     Err(reason) => Outcome::failed(reason),
                 },
@@ -183,20 +186,6 @@ impl Webhook {
                 Outcome::Failed { reason: said(), wait: retry_after(headers, now.as_micros()) }
             }
         }
-    }
-}
-
-impl Webhook {
-    /// What came back, without the secrets that were sent: some back ends repeat them.
-    fn redacted<'b>(&self, body: &'b [u8]) -> Cow<'b, [u8]> {
-        let mut body = Cow::Borrowed(body);
-        for secret in &self.sent {
-            if memchr::memmem::find(&body, secret.as_bytes()).is_some() {
-                let text = String::from_utf8_lossy(&body).replace(secret.as_str(), "[secret]");
-                body = Cow::Owned(text.into_bytes());
-            }
-        }
-        body
     }
 }
 
