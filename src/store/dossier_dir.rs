@@ -20,6 +20,8 @@ use crate::platform::{Dir, NodeKind, Open};
 
 const BASELINES: &str = "baselines";
 const MODE: u32 = 0o600;
+/// Things of one name that can have been put aside.
+const MOST_ASIDE: usize = 100;
 const LOG_FILE: &str = "events.jsonl";
 /// How often, and with which pauses, a system that has no descriptor left is asked again.
 const SHORTAGE_TRIES: usize = 20;
@@ -157,6 +159,28 @@ impl DossierDir {
     pub fn remove(&self, name: &str) -> Result<bool, StoreError> {
         let name = file_name(name)?;
         self.open_to_read()?.map_or(Ok(false), |dir| remove_in(&dir, name))
+    }
+
+    /// Gives whatever is called `name`, be it a file or not, the first of the names
+    /// `<aside>.json`, `<aside>-2.json`, … that nothing has; `None` if there is nothing. A link
+    /// is not followed, and nothing is read, replaced or removed.
+    pub fn put_aside(&self, name: &str, aside: &str) -> Result<Option<String>, StoreError> {
+        let name = file_name(name)?;
+        let Some(dir) = self.open_to_read()? else { return Ok(None) };
+        let path = dir.path().join(name);
+        if dir.facts(name).at("look at", &path)?.is_none() {
+            return Ok(None);
+        }
+        let others = (2..=MOST_ASIDE).map(|n| format!("{aside}-{n}.json"));
+        for other in std::iter::once(format!("{aside}.json")).chain(others) {
+            let to = file_name(&other)?;
+            if dir.facts(to).at("look at", &dir.path().join(to))?.is_none() {
+                dir.rename(name, to).at("put aside", &path)?;
+                dir.sync().at("sync the directory of", &path)?;
+                return Ok(Some(other));
+            }
+        }
+        Err(StoreError::AsideIsFull { path, aside: aside.to_owned() })
     }
 
     /// The names of the files, sorted.

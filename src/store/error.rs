@@ -96,6 +96,17 @@ pub enum StoreError {
         /// The name.
         name: String,
     },
+    /// What should be put aside finds no free name.
+    #[error(
+        "{} cannot be put aside: all names from {aside}.json on are taken; move those away",
+        path.display()
+    )]
+    AsideIsFull {
+        /// What stays where it is.
+        path: PathBuf,
+        /// The beginning of the names.
+        aside: String,
+    },
     /// What should be appended is not a batch of complete lines.
     #[error("refused to append to {}: {problem}", path.display())]
     NotLines {

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use crate::dossier::Digest;
 use crate::dossier::baseline::{Acceptance, Baseline, BaselineKey};
 use crate::dossier::drift::BaselineState;
-use crate::store::{DossierDir, StoreError};
+use crate::store::{DossierDir, StoreError, with_causes};
 
 /// The file that other tools know.
 const CURRENT: &str = "parity-baseline.json";
 
-/// Where a file that is no baseline is put aside before a capture takes its place.
-const BROKEN: &str = "parity-baseline.broken.json";
+/// What is no baseline is put aside under this name, or the next that is free, before a capture
+/// takes its place.
+const BROKEN: &str = "parity-baseline.broken";
 
 /// More than a million artifacts need.
 const SIZE_LIMIT: u64 = 512 * 1024 * 1024;
@@ -64,9 +65,7 @@ impl Baselines {
             }
             Ok(_) => {}
             Err(_) => {
-                if let Some(bytes) = place.read(CURRENT, SIZE_LIMIT)? {
-                    place.replace(BROKEN, &bytes)?;
-                }
+                put_aside(place)?;
             }
         }
         place.replace(CURRENT, &baseline.to_bytes())
@@ -89,12 +88,7 @@ impl Baselines {
             }
             Ok(Some(_)) => cleared |= place.remove(CURRENT)?,
             Ok(None) => {}
-            Err(_) => {
-                if let Some(bytes) = place.read(CURRENT, SIZE_LIMIT)? {
-                    place.replace(BROKEN, &bytes)?;
-                    cleared |= place.remove(CURRENT)?;
-                }
-            }
+            Err(_) => cleared |= put_aside(place)?,
         }
         for name in [context_name(key, branch), key.hash()] {
             cleared |= place.remove_baseline(&name)?;
@@ -106,8 +100,8 @@ impl Baselines {
     fn read_current(&mut self, place: &DossierDir) -> Result<Option<Arc<Baseline>>, String> {
         let advice = "correct it, or capture a new baseline (it is then put aside)";
         let read = place.read(CURRENT, SIZE_LIMIT);
-        let Some(bytes) = read.map_err(|e| format!("{CURRENT} cannot be read: {e}; {advice}"))?
-        else {
+        let unreadable = |e| format!("{CURRENT} cannot be read: {}; {advice}", with_causes(&e));
+        let Some(bytes) = read.map_err(unreadable)? else {
             self.parsed = None;
             return Ok(None);
         };
@@ -121,6 +115,12 @@ impl Baselines {
         self.parsed = Some((digest, Arc::clone(&baseline)));
         Ok(Some(baseline))
     }
+}
+
+/// Puts aside what stands where the current file should be, whatever it is; false if there is
+/// nothing.
+fn put_aside(place: &DossierDir) -> Result<bool, StoreError> {
+    Ok(place.put_aside(CURRENT, BROKEN)?.is_some())
 }
 
 /// Keeps the current file under this name as it is, with whatever other tools or later versions

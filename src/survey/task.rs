@@ -9,7 +9,7 @@ use crate::dossier::baseline::{Acceptance, Baseline, BaselineKey};
 use crate::dossier::capture::{self, Capturable, CaptureContext, CaptureRequest};
 use crate::dossier::drift::BaselineState;
 use crate::project::ProjectContext;
-use crate::store::DossierDir;
+use crate::store::{DossierDir, StoreError, with_causes};
 
 /// What is asked besides a scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl FeatureSurvey {
         let Some(place) = self.place.clone() else {
             return Err(TaskError::Failed("this feature has no place for a baseline".into()));
         };
-        let failed = |e: crate::store::StoreError| TaskError::Failed(e.to_string());
+        let failed = |e: StoreError| TaskError::Failed(with_causes(&e));
         let request = match task {
             Task::ClearBaseline => {
                 let cleared = self.baselines.clear(&place, key, branch.as_deref());

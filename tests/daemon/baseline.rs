@@ -1,7 +1,7 @@
 //! Baselines: captured, amended, rejected, broken, and found again.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dossierd::daemon::command::CommandError;
@@ -146,7 +146,11 @@ fn files_of_other_tools_are_read() {
 fn a_broken_file_is_an_error_and_is_kept_aside() {
     let bench = bench();
     let broken = ["", "{", "[]", "{\"baseline_key\": 1}", "\u{fffd}", "null"];
-    for text in broken {
+    let aside = |place: usize| match place {
+        0 => file(&bench).with_file_name("parity-baseline.broken.json"),
+        _ => file(&bench).with_file_name(format!("parity-baseline.broken-{}.json", place + 1)),
+    };
+    for (place, text) in broken.iter().enumerate() {
         write(&file(&bench), text);
         let view = bench.fresh(SLUG);
         assert_eq!(view.drift.parity_status, ParityStatus::Error, "{text:?}");
@@ -156,8 +160,10 @@ fn a_broken_file_is_an_error_and_is_kept_aside() {
         assert!(matches!(amended, Err(CommandError::Conflict(_))), "{amended:?}");
         let view = capture(&bench, None).expect("captures");
         assert_eq!(view.drift.parity_status, ParityStatus::InSync, "{text:?}");
-        let aside = file(&bench).with_file_name("parity-baseline.broken.json");
-        assert_eq!(fs::read_to_string(aside).expect("is kept"), text);
+        assert_eq!(fs::read_to_string(aside(place)).expect("is kept"), *text);
+    }
+    for (place, text) in broken.iter().enumerate() {
+        assert_eq!(fs::read_to_string(aside(place)).expect("is still kept"), *text);
     }
     // A list that does not give its own hash was edited by hand.
     let mut captured: serde_json::Value =
@@ -165,6 +171,59 @@ fn a_broken_file_is_an_error_and_is_kept_aside() {
     captured["artifacts"][0]["content_hash_sha256"] = "1".repeat(64).into();
     write(&file(&bench), captured.to_string());
     assert_eq!(status(&bench), ParityStatus::Error);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_at_all_is_put_aside_as_it_is() {
+    use std::os::unix::fs::symlink;
+
+    let bench = bench();
+    let elsewhere = bench.project().join("elsewhere.json");
+    write(&elsewhere, "not ours");
+    let link = |path: &Path| symlink(&elsewhere, path).expect("linked");
+    let dangling = |path: &Path| symlink("/nowhere/at/all", path).expect("linked");
+    let directory = |path: &Path| {
+        fs::create_dir(path).expect("made");
+        write(&path.join("inside"), "kept");
+    };
+    let pipe = |path: &Path| {
+        let made = std::process::Command::new("mkfifo").arg(path).status().expect("runs");
+        assert!(made.success());
+    };
+    let makers: [&dyn Fn(&Path); 4] = [&link, &dangling, &directory, &pipe];
+    capture(&bench, None).expect("captures");
+    let mut places = 0;
+    for make in makers {
+        for clears in [false, true] {
+            fs::remove_file(file(&bench)).expect("removed");
+            make(&file(&bench));
+            let kind = |path: &Path| fs::symlink_metadata(path).expect("is there").file_type();
+            let before = kind(&file(&bench));
+            let view = bench.fresh(SLUG);
+            assert_eq!(view.drift.parity_status, ParityStatus::Error);
+            let message = view.drift.message.clone().expect("says why");
+            assert!(
+                message.contains("cannot open") && message.matches(": ").count() > 1,
+                "{message}"
+            );
+            if clears {
+                assert!(clear(&bench));
+                assert_eq!(status(&bench), ParityStatus::NoBaseline);
+            }
+            let view = capture(&bench, None).expect("captures");
+            assert_eq!(view.drift.parity_status, ParityStatus::InSync);
+            places += 1;
+            let name = match places {
+                1 => "parity-baseline.broken.json".to_owned(),
+                n => format!("parity-baseline.broken-{n}.json"),
+            };
+            let aside = file(&bench).with_file_name(name);
+            assert_eq!(kind(&aside), before);
+            assert!(!before.is_dir() || aside.join("inside").exists(), "with what is in it");
+        }
+    }
+    assert_eq!(fs::read_to_string(&elsewhere).expect("is there"), "not ours");
 }
 
 #[test]
