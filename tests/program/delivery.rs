@@ -233,21 +233,25 @@ fn a_refused_event_is_kept_with_its_reason_and_blocks_nobody() {
 
 #[test]
 fn a_back_end_that_refuses_everything_pauses_delivery_instead_of_emptying_the_queue() {
-    let backend = Backend::start();
-    backend.otherwise(Reply::Status(400, "", "what is this"));
-    let place = delivering(&backend, "");
-    for number in 0..30 {
-        place.write(&format!("plan-me/data/{number}.csv"), format!("{number}\n"));
+    for (code, advice) in [(400, "url and format"), (413, "bounds requests there")] {
+        let backend = Backend::start();
+        backend.otherwise(Reply::Status(code, "", "what is this"));
+        let place = delivering(&backend, "");
+        for number in 0..30 {
+            place.write(&format!("plan-me/data/{number}.csv"), format!("{number}\n"));
+        }
+        let daemon = place.start_registered();
+        wait_until("delivery is paused", || {
+            place.run(&["sync", "flush"]);
+            status(&place)["state"] == "paused"
+        });
+        let told = status(&place)["reason"].to_string();
+        assert!(told.contains("what is this") && told.contains(advice), "{told}");
+        let [pending, delivered, _, rejected] = counts(&place);
+        assert_eq!((delivered, rejected), (0, 10), "{code}: and not all of them");
+        assert!(pending > 20);
+        daemon.stop();
     }
-    let daemon = place.start_registered();
-    wait_until("delivery is paused", || {
-        place.run(&["sync", "flush"]);
-        status(&place)["state"] == "paused"
-    });
-    let [pending, delivered, _, rejected] = counts(&place);
-    assert_eq!((delivered, rejected), (0, 10), "and not all of them");
-    assert!(pending > 20);
-    daemon.stop();
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Desk, Next, WRITE};
+use super::{Desk, MAX_BATCH_BYTES, Next, WRITE};
 use crate::store::StoreError;
 use crate::store::with_causes;
 use crate::sync::batch::Batch;
@@ -13,6 +13,11 @@ use crate::sync::sink::{Outcome, Verdict};
 /// A back end that refuses so many events in a row, each sent alone, refuses everything:
 /// then something else is wrong than the events.
 const MAX_LONE_REFUSALS: u32 = 10;
+
+/// An event with no more bytes than this is small: who takes a batch at all takes it, as the
+/// usual limits of proxies and brokers, from 256 KiB on, leave room for several of them. That
+/// it alone is too large says something about the other side. Of a larger one it may be so.
+const SMALL_EVENT: usize = MAX_BATCH_BYTES / 16;
 
 impl Desk {
     /// Takes in what came of a batch.
@@ -26,17 +31,16 @@ impl Desk {
                 self.wait(reason, None);
             }
             Outcome::TooLarge(reason) if is_alone => {
-                self.answered(next, &[Some(Verdict::Rejected(reason))]);
+                let bytes = next.batch().entries[0].line.len();
+                let advice = format!(
+                    "an event of {bytes} bytes is too large for it, as were {MAX_LONE_REFUSALS} before, so look at what bounds requests there and on the way"
+                );
+                self.refused_alone(next, reason, bytes <= SMALL_EVENT, &advice);
             }
-            Outcome::Refused(reason) if is_alone && self.lone_refusals < MAX_LONE_REFUSALS => {
-                self.lone_refusals += 1;
-                let refusals = self.lone_refusals;
-                self.answered(next, &[Some(Verdict::Rejected(reason))]);
-                self.lone_refusals = refusals;
+            Outcome::Refused(reason) if is_alone => {
+                let advice = "it refuses every event, so look at url and format";
+                self.refused_alone(next, reason, true, advice);
             }
-            Outcome::Refused(reason) if is_alone => self.pause(Pause::Refused(format!(
-                "{reason}; it refuses every event, so look at url and format"
-            ))),
             // One of its events may be the reason: smaller batches find out which.
             Outcome::TooLarge(_) | Outcome::Refused(_) => {
                 self.batch_size = (next.batch().entries.len() / 2).max(1);
@@ -44,6 +48,18 @@ impl Desk {
             Outcome::Unauthorised(reason) => self.pause(Pause::Refused(reason)),
             Outcome::Failed { reason, wait } => self.wait(reason, wait),
         }
+    }
+
+    /// One event was sent and refused: it is a dead letter, or the last of so many in a row
+    /// that sending more makes no sense. `counts` says whether that may be anything but its
+    /// own fault.
+    fn refused_alone(&mut self, next: &Next, reason: String, counts: bool, advice: &str) {
+        if counts && self.lone_refusals >= MAX_LONE_REFUSALS {
+            return self.pause(Pause::Refused(format!("{reason}; {advice}")));
+        }
+        let refusals = self.lone_refusals + u32::from(counts);
+        self.answered(next, &[Some(Verdict::Rejected(reason))]);
+        self.lone_refusals = refusals;
     }
 
     fn answered(&mut self, next: &Next, verdicts: &[Option<Verdict>]) {
