@@ -43,6 +43,8 @@ pub(super) fn check_tcp(listener: TcpListener) -> Result<(TcpListener, SocketAdd
     }
     #[cfg(unix)]
     passed.check_listening(&listener)?;
+    #[cfg(unix)]
+    passed.check_alone(&listener)?;
     listener.set_nonblocking(true).map_err(|error| passed.unusable(error))?;
     Ok((listener, address))
 }
@@ -120,6 +122,25 @@ impl Passed {
     /// Not every system can be asked; launchd passes nothing else.
     #[cfg(all(unix, not(target_os = "linux")))]
     fn check_listening(&self, _: impl std::os::fd::AsFd) -> Result<(), ServerError> {
+        Ok(())
+    }
+
+    /// Is it the only one at its address? With `SO_REUSEPORT` any other process of this user
+    /// could listen there too, and get some of the connections and their tokens.
+    #[cfg(target_os = "linux")]
+    fn check_alone(&self, listener: impl std::os::fd::AsFd) -> Result<(), ServerError> {
+        match rustix::net::sockopt::socket_reuseport(listener) {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(self.refused(
+                "shares its port with whoever asks (SO_REUSEPORT); set ReusePort=no in the socket unit",
+            )),
+            Err(errno) => Err(self.unusable(errno.into())),
+        }
+    }
+
+    /// What launchd sets cannot be changed in its file.
+    #[cfg(all(unix, not(target_os = "linux")))]
+    fn check_alone(&self, _: impl std::os::fd::AsFd) -> Result<(), ServerError> {
         Ok(())
     }
 

@@ -133,9 +133,19 @@ fn what_is_not_what_its_name_says_is_refused() {
         None,
     )
     .expect("made");
-    rustix::net::bind(&bound, &std::net::SocketAddrV4::new([127, 0, 0, 1].into(), 0))
-        .expect("binds");
+    let local = std::net::SocketAddrV4::new([127, 0, 0, 1].into(), 0);
+    rustix::net::bind(&bound, &local).expect("binds");
     refused(&place, bound, "http", &["nobody listens"]);
+    let shared = rustix::net::socket(
+        rustix::net::AddressFamily::INET,
+        rustix::net::SocketType::STREAM,
+        None,
+    )
+    .expect("made");
+    rustix::net::sockopt::set_socket_reuseport(&shared, true).expect("is set");
+    rustix::net::bind(&shared, &local).expect("binds");
+    rustix::net::listen(&shared, 16).expect("listens");
+    refused(&place, shared, "http", &["shares its port", "ReusePort=no"]);
 }
 
 #[test]
