@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::CliError;
 use super::error::ErrorKind;
 use super::render::escape;
-use crate::daemon::config::{ConfigSource, DEFAULT_LOG};
+use crate::daemon::config::{ConfigSource, DEFAULT_LOG, log_directives};
 
 /// The log that was started; its filter can be changed.
 pub(super) struct Log {
@@ -53,7 +53,7 @@ impl Log {
 fn filter(directives: &str) -> Result<EnvFilter, CliError> {
     // What the watcher's crate warns of is met by design, and would name absolute paths.
     let quiet = if directives.contains("notify") { "" } else { ",notify=error" };
-    EnvFilter::try_new(format!("{directives}{quiet}")).map_err(|error| {
+    EnvFilter::try_new(format!("{}{quiet}", log_directives(directives))).map_err(|error| {
         CliError::new(ErrorKind::Usage, format!("{directives:?} is no log filter"))
             .because(error)
             .hint("use error, warn, info, debug or trace, or directives such as info,dossierd::watch=debug")

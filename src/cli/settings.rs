@@ -137,6 +137,8 @@ mod tests {
             ("DOSSIERD_LISTEN", "0.0.0.0:1"),
             ("DOSSIERD_LISTEN", ""),
             ("DOSSIERD_LOG", "[["),
+            ("DOSSIERD_LOG", ""),
+            ("DOSSIERD_LOG", "debgu"),
             ("DOSSIERD_WATCH_BACKEND", "poll"),
         ] {
             let error = source_in(&args(), &variables(&[(name, text)])).unwrap_err();

@@ -7,6 +7,7 @@
 mod effective;
 mod keys;
 mod limits;
+mod log_filter;
 mod reading;
 mod standing;
 mod sync;
@@ -21,6 +22,7 @@ pub use crate::watch::BackendChoice;
 pub use self::effective::{ConfigSource, Effective, Origin, Overrides};
 pub use self::keys::{Applies, KEYS, Key, Takes};
 pub use self::limits::Limits;
+pub use self::log_filter::{log_directives, log_filter};
 pub use self::reading::Problem;
 pub use self::standing::Standing;
 pub use self::sync::{BatchSize, Format, HttpUrl, Nats, NatsUrl, Sync, TimeoutSeconds, Webhook};
@@ -43,17 +45,6 @@ pub fn loopback(text: &str) -> Result<SocketAddr, String> {
         false => Err(format!(
             "{address} is not a loopback address, and only loopback addresses (127.0.0.1, \
              [::1]) can be listened on; use a tunnel to reach it from elsewhere"
-        )),
-    }
-}
-
-/// A filter of the log, as it was given, if it is one.
-pub fn log_filter(text: &str) -> Result<String, String> {
-    match tracing_subscriber::EnvFilter::try_new(text) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(format!(
-            "{text:?} is no log filter: {error}; use error, warn, info, debug or trace, or \
-             directives such as info,dossierd::watch=debug"
         )),
     }
 }
@@ -102,7 +93,7 @@ pub struct Config {
     pub tcp_auth: TcpAuth,
     /// More names that requests may use in `Host`.
     pub allowed_hosts: Vec<String>,
-    /// Filter of the log on stderr, as in `RUST_LOG`: `info`, `dossierd=debug`.
+    /// Filter of the log on stderr: `info`, `info,dossierd::watch=debug`.
     pub log: Option<String>,
     /// How files are watched.
     pub watch: Watch,

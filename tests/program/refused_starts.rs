@@ -68,6 +68,8 @@ fn configurations_that_make_no_sense() {
     fs::remove_file(&file).expect("removed");
     place.run(&["run", "--config", "mine.yaml"]).fails(2, &["no configuration file mine.yaml"]);
     place.run(&["run", "--log", "[["]).fails(64, &["is no log filter"]);
+    place.run(&["run", "--log", ""]).fails(64, &["is no log filter: it is empty"]);
+    place.run(&["run", "--log", "debgu"]).fails(64, &["did you mean `debug`?"]);
     place.run(&["run", "--listen", "0.0.0.0:0"]).fails(64, &["only loopback"]);
 }
 

@@ -39,9 +39,9 @@ pub struct ListenArgs {
     /// Accept this name in the Host header as well; may be given several times
     #[arg(long, value_name = "HOST")]
     pub allowed_host: Vec<String>,
-    /// What to log: error, warn, info, debug, trace, or directives such as
-    /// `info,dossierd::watch=debug` [default: DOSSIERD_LOG, else the
-    /// configuration's, else info]
+    /// What to log: error, warn, info, debug, trace, off, or such levels for parts, as in
+    /// `info,dossierd::watch=debug`; parts that are not named log their errors
+    /// [default: DOSSIERD_LOG, else the configuration's, else info]
     #[arg(long, value_name = "FILTER")]
     pub log: Option<String>,
     /// Write the log as JSON lines

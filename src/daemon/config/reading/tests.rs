@@ -112,6 +112,14 @@ fn everything_that_is_wrong_is_told_at_once_with_its_line_and_what_was_meant() {
 }
 
 #[test]
+fn a_log_filter_that_would_log_nothing_is_refused() {
+    for text in ["\"\"", "debgu", "verbose", "true", "3"] {
+        let problems = refused(&format!("log: {text}\n"));
+        assert!(problems[0].starts_with("line 1: log: "), "{problems:?}");
+    }
+}
+
+#[test]
 fn a_back_end_that_is_not_to_be_had_is_refused_with_those_that_are() {
     let error = &refused("log: info\nwatch:\n  backend: polling\n")[0];
     assert!(error.starts_with("line 3: ") && error.contains("auto, inotify or notify"), "{error}");
