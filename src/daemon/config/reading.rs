@@ -90,7 +90,11 @@ impl Reader {
         }
         for (key, value) in entries {
             let full = name.map_or(key.name.clone(), |section| format!("{section}.{}", key.name));
-            if full == "sync.nats" && cfg!(not(feature = "nats")) {
+            // The dots are ours: in a file they would be a second spelling, which nothing compares
+            // with the first.
+            if key.name.contains('.') {
+                self.wrong(key.line, &unknown(name, &key.name));
+            } else if full == "sync.nats" && cfg!(not(feature = "nats")) {
                 self.wrong(
                     key.line,
                     "nats is not in this build; install one with `--features nats`",
@@ -157,14 +161,34 @@ fn keys_of(section: Option<&str>) -> String {
 fn unknown(section: Option<&str>, name: &str) -> String {
     let place = section.map_or(String::new(), |section| format!(" in `{section}`"));
     let here = names_in(section);
-    let close = similar(name, here.iter().copied());
-    let elsewhere = KEYS.iter().find(|key| key.last_name() == name).map(|key| key.name);
-    let meant = match (close.first(), elsewhere) {
-        (Some(close), _) => format!("; did you mean `{close}`?"),
-        (None, Some(full)) => format!("; did you mean `{full}`?"),
-        (None, None) => ";".to_owned(),
+    let meant = match name.contains('.') {
+        true => dotted(section, name).map(|full| nested(&full)),
+        false => {
+            let close = similar(name, here.iter().copied()).first().map(ToString::to_string);
+            let elsewhere = KEYS.iter().find(|key| key.last_name() == name);
+            close.or_else(|| elsewhere.map(|key| nested(key.name)))
+        }
     };
+    let meant = meant.map_or(";".to_owned(), |meant| format!("; did you mean `{meant}`?"));
     format!("unknown key `{name}`{place}{meant} {}", keys_of(section))
+}
+
+/// The key or section that was meant by a name with dots.
+fn dotted(section: Option<&str>, name: &str) -> Option<String> {
+    let full = section.map_or(name.to_owned(), |section| format!("{section}.{name}"));
+    if is_section(&full) {
+        return Some(full);
+    }
+    let close = similar(&full, KEYS.iter().map(|key| key.name));
+    close.first().map(ToString::to_string)
+}
+
+/// How a file says a key of a section.
+fn nested(full: &str) -> String {
+    let mut parts = full.rsplit('.');
+    let last = parts.next().unwrap_or_default();
+    let innermost = format!("{last}: …");
+    parts.fold(innermost, |inside, section| format!("{section}: {{{inside}}}"))
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ fn everything_that_is_wrong_is_told_at_once_with_its_line_and_what_was_meant() {
         "line 4: unknown key `conections` in `limits`; did you mean `connections`? allowed are",
         "line 5: limits.streams: 17 is no limit to have here; give 1 to 16",
         "line 6: unknown key `zz` in `limits`; allowed are connections, streams",
-        "line 7: unknown key `streams`; did you mean `limits.streams`?",
+        "line 7: unknown key `streams`; did you mean `limits: {streams: …}`? allowed are",
         "line 10: unknown key `urrl` in `sync.webhook`; did you mean `url`? allowed are url,",
         "line 10: `sync.webhook` needs `url`",
         "line 11: `watch` must be keys with values, not text; allowed are backend",
@@ -108,6 +108,36 @@ fn everything_that_is_wrong_is_told_at_once_with_its_line_and_what_was_meant() {
     for (problem, expected) in problems.iter().zip(expected) {
         assert!(problem.starts_with(expected), "{problem}\n{expected}");
         assert!(!problem.contains('\n'));
+    }
+}
+
+#[test]
+fn a_key_with_dots_is_none_and_its_nested_form_is_named() {
+    for (text, expected) in [
+        (
+            "limits.streams: 4\nlimits: {streams: 9}\n",
+            "line 1: unknown key `limits.streams`; did you mean `limits: {streams: …}`?",
+        ),
+        (
+            "sync.webhook.url: https://a.test\n",
+            "line 1: unknown key `sync.webhook.url`; did you mean `sync: {webhook: {url: …}}`?",
+        ),
+        (
+            "sync:\n  webhook.url: https://a.test\n",
+            "line 2: unknown key `webhook.url` in `sync`; did you mean `sync: {webhook: {url: …}}`?",
+        ),
+        (
+            "sync.webhook: {url: https://a.test}\n",
+            "line 1: unknown key `sync.webhook`; did you mean `sync: {webhook: …}`?",
+        ),
+        (
+            "limits.strems: 4\n",
+            "line 1: unknown key `limits.strems`; did you mean `limits: {streams: …}`?",
+        ),
+        ("zz.yy.xx: 4\n", "line 1: unknown key `zz.yy.xx`; allowed are listen,"),
+    ] {
+        let problems = refused(text);
+        assert!(problems.len() == 1 && problems[0].starts_with(expected), "{problems:?}");
     }
 }
 
