@@ -180,6 +180,12 @@ impl Home {
         &self.state
     }
 
+    /// The cache directory: what can be made again. That of the state, unless a service manager
+    /// has made one.
+    pub fn cache_dir(&self) -> &Path {
+        &self.cache
+    }
+
     /// The runtime directory: what ends with the session.
     pub fn runtime_dir(&self) -> &Path {
         &self.runtime

@@ -75,9 +75,7 @@ pub(super) fn logs(overviews: &[Overview]) -> Vec<Check> {
             && !reason.ends_with(".kittify does not exist")
         {
             let message = format!("of {slug} are in the daemon's state: {reason}");
-            let hint =
-                "mkdir -p .kittify in the project, if it should hold them, then restart the daemon";
-            checks.push(Check::warn(NAME, message, hint));
+            checks.push(Check::warn(NAME, message, into_project(reason)));
         }
     }
     if checks.is_empty() && !overviews.is_empty() {
@@ -87,10 +85,35 @@ pub(super) fn logs(overviews: &[Overview]) -> Vec<Check> {
     checks
 }
 
+/// What brings logs into a project that does not get them for this reason, in the words of
+/// [`FallbackReason`](crate::store::FallbackReason).
+fn into_project(reason: &str) -> &'static str {
+    let problem = reason.rsplit_once(" cannot be written: ").map(|(_, problem)| problem);
+    match problem {
+        Some(problem) if problem.starts_with("read-only") => {
+            "nothing has to be done: the project is read-only to this daemon, and commands find \
+             the logs where they are; one that may write there: dossierd service install"
+        }
+        Some(_) => "give the daemon access to it, then restart the daemon",
+        None if reason.ends_with("which dossierd does not write through") => {
+            "replace the link by a directory, then restart the daemon"
+        }
+        None if reason.ends_with("is not a directory") => "move it away, then restart the daemon",
+        None if reason.ends_with("does not ignore everything below it") => {
+            "remove it, or give it the one line *, then restart the daemon"
+        }
+        None if reason.ends_with("cannot be the name of a directory") => {
+            "give the feature's directory a plain name"
+        }
+        None => "mend that, then restart the daemon",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::CheckStatus::{self, Fail, Ok as Fine, Warn};
     use super::*;
+    use crate::store::FallbackReason;
 
     #[test]
     fn what_is_not_delivered_is_told() {
@@ -127,5 +150,28 @@ mod tests {
         assert_eq!(status(r#"{"fallback_reason":"read-only"}"#), Warn);
         assert_eq!(status(r#"{"fallback_reason":"/p/.kittify does not exist"}"#), Fine);
         assert_eq!(logs(&[]), []);
+    }
+
+    #[test]
+    fn what_keeps_logs_out_of_a_project_is_mended_by_its_reason() {
+        let path = || std::path::PathBuf::from("/p/.kittify/dossiers");
+        let refused = |error: std::io::ErrorKind| FallbackReason::Refused {
+            path: path(),
+            problem: error.to_string(),
+        };
+        for (reason, hint) in [
+            (refused(std::io::ErrorKind::ReadOnlyFilesystem), "nothing has to be done"),
+            (refused(std::io::ErrorKind::PermissionDenied), "give the daemon access"),
+            (FallbackReason::Symlink(path()), "replace the link"),
+            (FallbackReason::NotADirectory(path()), "move it away"),
+            (FallbackReason::NotIgnored(path()), "remove it, or give it"),
+            (FallbackReason::UnsafeSlug("..".into()), "give the feature's directory"),
+        ] {
+            let mut overview = Overview { feature_slug: "a".to_owned(), ..Overview::default() };
+            overview.store.fallback_reason = Some(reason.to_string());
+            let check = logs(&[overview]).remove(0);
+            let told = check.hint.expect("a warning says what to do");
+            assert!(told.starts_with(hint) && !told.contains("mkdir"), "{reason}: {told}");
+        }
     }
 }

@@ -85,7 +85,8 @@ impl Check {
 
 pub(super) fn run(args: DoctorArgs, context: &mut Context) -> Result<Verdict, CliError> {
     let mut checks = Vec::new();
-    let home = super::places::home();
+    // A daemon of the system's service has its files elsewhere than one of the user's own.
+    let home = context.socket_path().and_then(|socket| super::places::home_of_daemon_at(&socket));
     match &home {
         Ok(home) => checks.extend(own_places(home.clone(), context.socket_path()?)),
         Err(error) => checks.push(failure("directories", error)),

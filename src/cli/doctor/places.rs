@@ -5,18 +5,51 @@ use std::io;
 use std::path::Path;
 
 use super::Check;
-use crate::store::Home;
+use crate::store::{Home, HomeError};
 
-/// The configuration, state and runtime directories.
+/// The configuration, state and runtime directories, and that of caches where it is another one.
 pub(super) fn directories(home: &Home) -> Vec<Check> {
-    [
-        ("configuration directory", home.config_dir()),
+    let mut checks = vec![configuration_directory(home.config_dir())];
+    for (name, path) in [
         ("state directory", home.state_dir()),
+        ("cache directory", home.cache_dir()),
         ("runtime directory", home.runtime_dir()),
-    ]
-    .into_iter()
-    .map(|(name, path)| access(name, path, Wanted { kind: Kind::Directory, mode: 0o700 }))
-    .collect()
+    ] {
+        if name != "cache directory" || path != home.state_dir() {
+            checks.push(own_directory(name, path));
+        }
+    }
+    checks
+}
+
+const DIRECTORY: Wanted = Wanted { kind: Kind::Directory, mode: 0o700 };
+
+/// It is only read, so a link to one that passes is good.
+fn configuration_directory(path: &Path) -> Check {
+    const NAME: &str = "configuration directory";
+    let is_link = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink());
+    if !is_link {
+        return access(NAME, path, DIRECTORY);
+    }
+    let check = match std::fs::metadata(path) {
+        Ok(meta) => judge(NAME, path, DIRECTORY, &meta),
+        Err(error) => {
+            let message = format!("{} is a link that leads nowhere: {error}", path.display());
+            Check::fail(NAME, message, "replace it by a directory")
+        }
+    };
+    // Where it leads to may be a directory of everybody, whose mode is none of our business.
+    let hint = check.hint.map(|_| "replace the link by a directory of your own".to_owned());
+    Check { hint, ..check }
+}
+
+/// The daemon refuses a link in the place of a directory that it writes into.
+fn own_directory(name: &'static str, path: &Path) -> Check {
+    if std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink()) {
+        let refused = HomeError::Symlink(path.to_path_buf()).to_string();
+        return Check::fail(name, refused, "the daemon does not start until that is done");
+    }
+    access(name, path, DIRECTORY)
 }
 
 /// The socket.
@@ -80,16 +113,6 @@ struct Wanted {
 fn access(name: &'static str, path: &Path, wanted: Wanted) -> Check {
     let shown = path.display();
     match std::fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_symlink() && wanted.kind == Kind::Directory => {
-            match std::fs::metadata(path) {
-                Ok(meta) => judge(name, path, wanted, &meta),
-                Err(error) => Check::fail(
-                    name,
-                    format!("{shown} is a link that leads nowhere: {error}"),
-                    "replace it by a directory",
-                ),
-            }
-        }
         Ok(meta) => judge(name, path, wanted, &meta),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Check::warn(
             name,
@@ -200,6 +223,41 @@ mod tests {
         let link = tmp.path().join("token");
         symlink(&path, &link).unwrap();
         assert_eq!(token_file(&link).status, CheckStatus::Fail);
+    }
+
+    #[test]
+    fn links_that_the_daemon_refuses_fail_and_no_mode_is_set_through_one() {
+        let tmp = tempfile::tempdir().unwrap();
+        let home = Home::resolve(Some(tmp.path().join("home"))).unwrap();
+        home.prepare().unwrap();
+        let elsewhere = tmp.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        for (mode, of_config) in [(0o700, CheckStatus::Ok), (0o777, CheckStatus::Fail)] {
+            chmod(&elsewhere, mode);
+            for (name, dir) in [
+                ("configuration directory", home.config_dir()),
+                ("state directory", home.state_dir()),
+                ("runtime directory", home.runtime_dir()),
+            ] {
+                let kept = tmp.path().join("kept");
+                fs::rename(dir, &kept).unwrap();
+                symlink(&elsewhere, dir).unwrap();
+                let refused = home.prepare().err().map(|error| error.to_string());
+                let checks = directories(&home);
+                let check = checks.iter().find(|check| check.name == name).unwrap();
+                let is_config = name.starts_with("configuration");
+                let expected = if is_config { of_config } else { CheckStatus::Fail };
+                assert_eq!(check.status, expected, "{check:?}");
+                assert_eq!(refused.is_some(), expected == CheckStatus::Fail, "{refused:?}");
+                assert!(is_config || Some(&check.message) == refused.as_ref(), "{check:?}");
+                assert!(
+                    !check.hint.as_ref().is_some_and(|hint| hint.contains("chmod")),
+                    "{check:?}"
+                );
+                fs::remove_file(dir).unwrap();
+                fs::rename(&kept, dir).unwrap();
+            }
+        }
     }
 
     #[test]
