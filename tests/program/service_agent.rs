@@ -118,5 +118,8 @@ fn it_goes_again() {
     let ran = service(&user, &["uninstall"]);
     assert_eq!((ran.code, agent(&user).exists()), (1, true), "{ran:?}");
     let ran = service(&user, &["status"]);
-    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!((ran.code, ran.out.contains("(service install)")), (1, false), "{ran:?}");
+    let json = service(&user, &["status", "--json"]).json();
+    let unit = &json["units"][0];
+    assert_eq!((&unit["state"], unit["origin"].is_null()), (&"foreign".into(), true), "{json}");
 }

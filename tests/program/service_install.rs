@@ -301,6 +301,34 @@ fn status_says_how_it_stands() {
 }
 
 #[test]
+fn nobody_is_said_to_have_brought_a_unit_that_is_not_ours() {
+    let user = User::new();
+    fs::create_dir_all(user.units()).unwrap();
+    let path = user.units().join(SERVICE);
+    write(&path, "[Service]\nExecStart=/opt/own/dossierd run\n");
+    let status = |words: &[&str]| {
+        let ran = user.service(&["status"]);
+        assert_eq!((ran.code, ran.out.contains("(service install)")), (1, false), "{ran:?}");
+        for word in words {
+            assert!(ran.out.contains(word), "no {word:?} in {}", ran.out);
+        }
+        let json = user.service(&["status", "--json"]).json();
+        assert!(json["units"][0]["origin"].is_null(), "{json}");
+        json["units"][0]["state"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(status(&["is not ours", "dossierd service install --force"]), "foreign");
+
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("/dev/null", &path).unwrap();
+    let unmask = "systemctl --user unmask dossierd.service; then: dossierd service install";
+    assert_eq!(status(&["dossierd.service is masked", unmask]), "masked");
+    assert!(!user.service(&["status"]).out.contains("--force"));
+    user.service(&["install"]).fails(2, &["is masked", "systemctl --user unmask dossierd.service"]);
+    let ran = user.service(&["uninstall"]);
+    assert!(ran.code == 1 && path.is_symlink(), "{ran:?}");
+}
+
+#[test]
 fn print_shows_what_install_writes() {
     let user = User::new();
     let printed = user.service(&["print", "--socket-activated", "--hardened"]).fine();

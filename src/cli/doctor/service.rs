@@ -38,11 +38,11 @@ fn file(status: &ServiceStatus) -> Check {
 fn program(status: &ServiceStatus) -> Check {
     const NAME: &str = "service program";
     let Some(program) = &status.program else {
-        return Check::fail(
-            NAME,
-            "the service starts nothing",
-            status.install_command() + " --force",
-        );
+        let hint = match status.is_masked() {
+            true => status.mending(),
+            false => status.install_command() + " --force",
+        };
+        return Check::fail(NAME, "the service starts nothing", hint);
     };
     let shown = program.display();
     if !service::is_file(program) {

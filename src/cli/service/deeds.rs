@@ -64,6 +64,7 @@ impl<'a> Deeds<'a> {
             FileState::Changed(what) | FileState::Foreign(what) => {
                 self.step("replaced", "replace", format!("{shown} ({what})"))?;
             }
+            FileState::Masked => self.step("replaced", "replace", format!("{shown} (masked)"))?,
             FileState::Current => {}
         }
         Ok(true)
@@ -150,6 +151,12 @@ pub(super) fn check_replaceable(
         let what = match state {
             FileState::Changed(difference) => format!("was changed by hand ({difference})"),
             FileState::Foreign(what) => format!("is not ours to replace: {what}"),
+            FileState::Masked if !force => {
+                let unit = file.path.file_name().unwrap_or_default().display();
+                let message = format!("{} is masked; nothing was done", file.path.display());
+                return Err(CliError::new(ErrorKind::Input, message)
+                    .hint(format!("to allow it again: systemctl --user unmask {unit}")));
+            }
             _ => continue,
         };
         if !force {

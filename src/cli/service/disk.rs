@@ -18,6 +18,10 @@ pub(super) fn state(file: &ServiceFile) -> Result<FileState, CliError> {
     Ok(match found(&file.path)? {
         Found::Nothing => FileState::Absent,
         Found::Text(text) => judge(&text, &file.text),
+        Found::Mask if file.path.extension().is_some_and(|ending| ending == "plist") => {
+            FileState::Foreign("a link to /dev/null".to_owned())
+        }
+        Found::Mask => FileState::Masked,
         Found::Other(what) => FileState::Foreign(what),
     })
 }
@@ -28,13 +32,15 @@ pub(super) fn text(path: &Path) -> Result<Option<String>, CliError> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     Ok(match found(&target)? {
         Found::Text(text) => Some(text),
-        Found::Nothing | Found::Other(_) => None,
+        Found::Nothing | Found::Mask | Found::Other(_) => None,
     })
 }
 
 enum Found {
     Nothing,
     Text(String),
+    /// systemd's form of a unit that must not be started.
+    Mask,
     Other(String),
 }
 
@@ -46,10 +52,10 @@ fn found(path: &Path) -> Result<Found, CliError> {
     };
     if meta.is_symlink() {
         let target = fs::read_link(path).map_err(failed)?;
-        return Ok(Found::Other(match target == Path::new("/dev/null") {
-            true => "masked".to_owned(),
-            false => format!("a link to {}", target.display()),
-        }));
+        return Ok(match target == Path::new("/dev/null") {
+            true => Found::Mask,
+            false => Found::Other(format!("a link to {}", target.display())),
+        });
     }
     if !meta.is_file() || meta.len() > MOST {
         return Ok(Found::Other("no file that could be a unit".to_owned()));
@@ -198,7 +204,7 @@ mod tests {
         assert!(matches!(state(&file).unwrap(), FileState::Foreign(_)));
         fs::remove_dir(&file.path).unwrap();
         symlink("/dev/null", &file.path).unwrap();
-        assert_eq!(state(&file).unwrap(), FileState::Foreign("masked".to_owned()));
+        assert_eq!(state(&file).unwrap(), FileState::Masked);
         remove(&file.path).unwrap();
         let victim = tmp.path().join("victim");
         fs::write(&victim, "keep").unwrap();

@@ -127,7 +127,8 @@ pub(super) fn uninstall(
             let message = format!("{shown} was changed by hand ({difference}); nothing was done");
             return Err(CliError::new(ErrorKind::Input, message).hint("--force removes it"));
         }
-        FileState::Foreign(what) => {
+        FileState::Masked | FileState::Foreign(_) => {
+            let what = state.not_ours().unwrap_or_default();
             deeds.warn(format!("{shown} stays: {what}"))?;
             return Ok(Verdict::Findings);
         }
@@ -180,7 +181,7 @@ pub(super) fn status(setting: &Setting) -> Result<ServiceStatus, CliError> {
         units: vec![Part {
             name: LABEL,
             file: is_there.then(|| file.path.clone()),
-            origin: is_there.then_some("service install"),
+            origin: state.origin(),
             state,
             enabled: unreachable.is_none().then_some(!answer.is_empty()),
             active: unreachable.is_none().then(|| said.active().to_owned()),

@@ -36,6 +36,8 @@ pub(in crate::cli) enum FileState {
     Outdated(String),
     /// Our file, changed by hand; how it differs from what would be written.
     Changed(String),
+    /// A link by which the user forbids systemd this unit.
+    Masked,
     /// Something else, in words.
     Foreign(String),
 }
@@ -48,7 +50,25 @@ impl FileState {
             Self::Current => "current",
             Self::Outdated(_) => "outdated",
             Self::Changed(_) => "changed",
+            Self::Masked => "masked",
             Self::Foreign(_) => "foreign",
+        }
+    }
+
+    /// Who brought a file that is found so; `None` where it was somebody else, or nobody.
+    pub(super) fn origin(&self) -> Option<&'static str> {
+        match self {
+            Self::Current | Self::Outdated(_) | Self::Changed(_) => Some("service install"),
+            Self::Absent | Self::Masked | Self::Foreign(_) => None,
+        }
+    }
+
+    /// What it is instead of a file of ours.
+    pub(super) fn not_ours(&self) -> Option<&str> {
+        match self {
+            Self::Masked => Some("masked"),
+            Self::Foreign(what) => Some(what),
+            _ => None,
         }
     }
 

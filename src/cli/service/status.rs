@@ -15,7 +15,7 @@ pub(in crate::cli) struct Part {
     pub(in crate::cli) name: &'static str,
     /// Its file; `None` if there is none.
     pub(in crate::cli) file: Option<PathBuf>,
-    /// Who brought it.
+    /// Who brought it; `None` where that was neither a package nor we.
     pub(in crate::cli) origin: Option<&'static str>,
     /// Compared with what this version would write, in the user's own directory.
     pub(in crate::cli) state: FileState,
@@ -86,6 +86,11 @@ impl ServiceStatus {
         self.service().file.is_some()
     }
 
+    /// Has its user forbidden it to systemd?
+    pub(in crate::cli) fn is_masked(&self) -> bool {
+        self.service().state == FileState::Masked
+    }
+
     /// Is it started when its user logs in, by itself or by its sockets?
     pub(in crate::cli) fn is_enabled(&self) -> bool {
         self.units.iter().any(|unit| unit.enabled == Some(true))
@@ -115,8 +120,24 @@ impl ServiceStatus {
         command
     }
 
-    /// What mends a drift. A file that was changed by hand, or is not ours, is replaced by force alone.
+    /// What mends a drift. A file that was changed by hand, or is not ours, is replaced by force
+    /// alone; a unit that its user has masked is for its user to allow again.
     pub(in crate::cli) fn mending(&self) -> String {
+        let masked: Vec<&str> = self
+            .units
+            .iter()
+            .filter(|unit| unit.state == FileState::Masked)
+            .map(|unit| unit.name)
+            .collect();
+        match masked.is_empty() {
+            true => self.replacing(),
+            false => {
+                format!("systemctl --user unmask {}; then: {}", masked.join(" "), self.replacing())
+            }
+        }
+    }
+
+    fn replacing(&self) -> String {
         let install = self.install_command();
         let states = self.units.iter().map(|unit| &unit.state).chain(&self.hardened);
         let by_force =
@@ -256,6 +277,7 @@ fn told(name: &str, state: &FileState) -> Option<String> {
             })
         }
         FileState::Changed(what) => Some(format!("{name} was changed by hand ({what})")),
+        FileState::Masked => Some(format!("{name} is masked")),
         FileState::Foreign(what) => Some(format!("{name} is not ours: {what}")),
     }
 }

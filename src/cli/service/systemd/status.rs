@@ -71,7 +71,7 @@ fn part(
         origin: match (&path, is_package) {
             (None, _) => None,
             (Some(_), true) => Some("package"),
-            (Some(_), false) => Some("service install"),
+            (Some(_), false) => state.origin(),
         },
         file: path,
         state: state.clone(),

@@ -78,7 +78,10 @@ fn found(
                     format!("{shown} was changed by hand ({difference}); nothing was done");
                 return Err(CliError::new(ErrorKind::Input, message).hint("--force removes it"));
             }
-            FileState::Foreign(what) => foreign.push((file, what)),
+            state @ (FileState::Masked | FileState::Foreign(_)) => {
+                let what = state.not_ours().unwrap_or_default().to_owned();
+                foreign.push((file, what));
+            }
         }
     }
     Ok((ours, foreign))
