@@ -2,12 +2,13 @@
 //! step, one for completeness where that is unknown, and one for drift.
 //!
 //! What makes the check fail is a failure. What was found and does not make it fail, and what
-//! cannot be asked because nobody accepted a baseline, is skipped, with the reason. A check
-//! that could not be done is an error.
+//! cannot be asked because nobody accepted a baseline, is skipped, with the reason; so is the
+//! one case of a project without features. A check that could not be done is an error.
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::finding::{Checked, Finding, Requirement};
+use super::report::NO_FEATURES;
 use crate::cli::CliError;
 use crate::cli::error::ErrorKind;
 use crate::cli::render::escape;
@@ -17,6 +18,11 @@ const NAME: &str = "dossierd check";
 
 /// All features.
 pub(super) fn junit(checked: &[Checked]) -> Result<Vec<u8>, CliError> {
+    if checked.is_empty() {
+        let mut status = TestCaseStatus::skipped();
+        status.set_message(NO_FEATURES);
+        return written(&of_one_case("features", status));
+    }
     let mut report = Report::new(NAME);
     for feature in checked {
         let slug = printable(&feature.feature_slug);
@@ -45,11 +51,16 @@ pub(super) fn junit_error(error: &CliError) -> Result<Vec<u8>, CliError> {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
     status.set_message(printable(&error.to_string()));
     status.set_description(printable(&error.causes().join(": ")));
+    written(&of_one_case("check", status))
+}
+
+/// A report that is about no feature.
+fn of_one_case(name: &str, status: TestCaseStatus) -> Report {
     let mut suite = TestSuite::new(NAME);
-    suite.add_test_case(TestCase::new("check", status));
+    suite.add_test_case(TestCase::new(name, status));
     let mut report = Report::new(NAME);
     report.add_test_suite(suite);
-    written(&report)
+    report
 }
 
 fn of_kind<'a>(feature: &'a Checked, kind: &str) -> Vec<&'a Finding> {
@@ -105,4 +116,17 @@ fn written(report: &Report) -> Result<Vec<u8>, CliError> {
 /// XML has no way to say control characters, nor U+FFFE and U+FFFF.
 fn printable(text: &str) -> String {
     escape::line(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_feature_is_a_skipped_case_that_says_so() {
+        let report = String::from_utf8(junit(&[]).unwrap()).unwrap();
+        assert!(report.contains(r#"tests="1" skipped="1" failures="0" errors="0""#), "{report}");
+        let skipped = r#"<skipped message="there are no features here, so nothing was checked"/>"#;
+        assert!(report.contains(skipped), "{report}");
+    }
 }

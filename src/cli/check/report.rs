@@ -4,6 +4,9 @@
 use super::finding::Checked;
 use crate::cli::render::{Line, Page, Tone, mark};
 
+/// What passes, and should not be taken for more than it is.
+pub(super) const NO_FEATURES: &str = "there are no features here, so nothing was checked";
+
 /// For people.
 pub(super) fn text(checked: &[Checked]) -> Page {
     let mut page = Page::new();
@@ -36,9 +39,7 @@ pub(super) fn conclusion(checked: &[Checked]) -> Line {
     let features = count(checked.len(), "feature");
     let complaints = checked.iter().flat_map(|f| &f.findings).filter(|f| !f.fails).count();
     match (checked.len(), failing, complaints) {
-        (0, _, _) => {
-            Line::toned(Tone::Warn, "! there are no features here, so nothing was checked")
-        }
+        (0, _, _) => Line::toned(Tone::Warn, format!("! {NO_FEATURES}")),
         (_, 0, 0) => Line::toned(Tone::Good, format!("✓ {features}, nothing to complain about")),
         (_, 0, some) => {
             let findings = count(some, "finding");
@@ -56,10 +57,30 @@ fn count(number: usize, noun: &str) -> String {
 /// One JSON document.
 pub(super) fn json(checked: &[Checked]) -> Vec<u8> {
     let ok = !checked.iter().any(fails);
-    let document = serde_json::json!({ "schema_version": 1, "ok": ok, "features": checked });
+    let warnings: &[&str] = if checked.is_empty() { &[NO_FEATURES] } else { &[] };
+    let document = serde_json::json!({
+        "schema_version": 1,
+        "ok": ok,
+        "warnings": warnings,
+        "features": checked,
+    });
     document.to_string().into_bytes()
 }
 
 fn fails(feature: &Checked) -> bool {
     feature.findings.iter().any(|finding| finding.fails)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_feature_is_a_warning_for_programs_too() {
+        let document: serde_json::Value = serde_json::from_slice(&json(&[])).unwrap();
+        assert_eq!(document["ok"], true);
+        assert_eq!(document["features"], serde_json::json!([]));
+        let warnings = serde_json::json!(["there are no features here, so nothing was checked"]);
+        assert_eq!(document["warnings"], warnings);
+    }
 }
