@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use dossierd::api::Api;
-use dossierd::api::http::{Answer as Answering, Body, Peer, Request, Response, Served, Service};
+use dossierd::api::http::{
+    AccessEnd, Answer as Answering, Body, Peer, Request, Response, Served, Service,
+};
 use dossierd::server::Transport;
 use http::Method;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -103,6 +105,10 @@ impl Service for Watched {
 
     fn accepts_token(&self, token: &str) -> bool {
         self.api.accepts_token(token)
+    }
+
+    fn access_end(&self, token: &str) -> Option<AccessEnd> {
+        self.api.access_end(token)
     }
 }
 

@@ -88,6 +88,9 @@ impl Response {
 /// A future of a response.
 pub type Answer<'a> = Pin<Box<dyn Future<Output = Response> + Send + 'a>>;
 
+/// Completes when what was let in with a token is no longer.
+pub type AccessEnd = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// What is at a path for a method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Served {
@@ -114,4 +117,8 @@ pub trait Service: Send + Sync + 'static {
 
     /// Does this bearer token open the API? Compared in constant time.
     fn accepts_token(&self, token: &str) -> bool;
+
+    /// When this token stops opening the API, so that what it has opened ends as well; at once
+    /// if it does not open it any more. `None` if it does as long as the service runs.
+    fn access_end(&self, token: &str) -> Option<AccessEnd>;
 }

@@ -15,7 +15,7 @@ use super::call::Call;
 use super::code::{Code, quoted};
 use super::delivery::Delivery;
 use super::etag;
-use super::http::{Answer, Peer, Request, Response, Served, Service};
+use super::http::{AccessEnd, Answer, Peer, Request, Response, Served, Service};
 use super::json_body;
 use super::ports::{ArtifactText, CountsOfTransport, EventLogs, SessionStore};
 use super::privacy::Privacy;
@@ -112,7 +112,7 @@ impl Api {
             clock: config.clock,
             heartbeat: config.heartbeat,
             places: config.places,
-            sessions: Arc::new(Sessions::new(config.sessions.load(), config.max_sessions)),
+            sessions: Arc::new(Sessions::new(config.sessions.as_ref(), config.max_sessions)),
             session_store: config.sessions,
             blocking: Blocking::reads(),
             renderings: Blocking::renderings(),
@@ -123,11 +123,16 @@ impl Api {
         }
     }
 
-    /// Puts other settings in force: those of [`ApiConfig`] that can change while it runs.
-    pub fn change(&self, tcp_auth_none: bool, max_sessions: usize, text_bytes: u64) {
+    /// Puts other settings in force: those of [`ApiConfig`] that can be taken back as well.
+    pub fn change(&self, tcp_auth_none: bool, text_bytes: u64) {
         self.tcp_auth_none.store(tcp_auth_none, Ordering::Relaxed);
         self.text_bytes.store(text_bytes, Ordering::Relaxed);
-        self.sessions.set_most(max_sessions);
+    }
+
+    /// From now on so many pages may be logged in. Those that are too many are logged out, those
+    /// that have been so the longest, which nothing takes back. Writes it down.
+    pub fn limit_sessions(&self, most: usize) {
+        self.sessions.set_most(most, self.session_store.as_ref());
     }
 
     /// Says where TCP is served, once it is bound. Only the first call counts.
@@ -266,6 +271,22 @@ impl Service for Api {
             tokio::task::spawn_blocking(move || sessions.keep(store.as_ref()));
         }
         is_token | is_session
+    }
+
+    fn access_end(&self, token: &str) -> Option<AccessEnd> {
+        if self.token.matches(token) {
+            return None;
+        }
+        let mut end = self.sessions.end_of(token);
+        let (sessions, clock) = (Arc::clone(&self.sessions), Arc::clone(&self.clock));
+        let interval = self.heartbeat;
+        Some(Box::pin(async move {
+            // Looked at as often as a follower is told something: a machine that slept, or a
+            // clock that was set, does not make a session last longer.
+            while tokio::time::timeout(interval, end.changed()).await.is_err() {
+                sessions.forget_idle(clock());
+            }
+        }))
     }
 }
 

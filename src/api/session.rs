@@ -7,7 +7,8 @@
 //! looks at every entry, so that its time tells nothing. The clock is passed in.
 //!
 //! A page stays open all day, and a restart of the daemon must not log it out: sessions are
-//! kept over restarts, as hashes that open nothing by themselves.
+//! kept over restarts, as hashes that open nothing by themselves. What a session has opened
+//! ends with it, however it ends: nothing may be read on with it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use subtle::{Choice, ConstantTimeEq};
+use tokio::sync::watch;
 
 use super::ports::SessionStore;
 use super::token::{RandomError, Token, random_text};
@@ -58,9 +60,16 @@ struct Held {
     /// Oldest first.
     codes: VecDeque<Code>,
     /// Oldest first, by when the session began.
-    sessions: VecDeque<KeptSession>,
+    sessions: VecDeque<Session>,
     /// The newest use that was written down.
     kept: Option<Timestamp>,
+}
+
+/// A page that is logged in.
+struct Session {
+    kept: KeptSession,
+    /// Dropped with the session, which all who wait for its end see.
+    end: watch::Sender<()>,
 }
 
 struct Code {
@@ -69,19 +78,29 @@ struct Code {
 }
 
 impl Sessions {
-    /// No codes, and the newest `most` of the sessions that were kept.
-    pub fn new(mut kept: Vec<KeptSession>, most: usize) -> Self {
-        kept.drain(..kept.len().saturating_sub(most));
-        let held = Held { sessions: kept.into(), ..Held::default() };
-        Self { held: Mutex::new(held), most: AtomicUsize::new(most), writing: Mutex::default() }
+    /// No codes, and the sessions that were kept, of which the newest `most` stay logged in.
+    pub fn new(store: &dyn SessionStore, most: usize) -> Self {
+        let kept = store.load().into_iter().map(Session::new);
+        let held = Held { sessions: kept.collect(), ..Held::default() };
+        let (held, writing) = (Mutex::new(held), Mutex::default());
+        let sessions = Self { held, most: AtomicUsize::new(most), writing };
+        sessions.set_most(most, store);
+        sessions
     }
 
-    /// From now on so many pages may be logged in; the oldest that are too many are logged out.
-    pub fn set_most(&self, most: usize) {
+    /// From now on so many pages may be logged in; the oldest that are too many are logged out,
+    /// for good: a restart with room for them does not let them in again.
+    pub fn set_most(&self, most: usize, store: &dyn SessionStore) {
         self.most.store(most, Ordering::Relaxed);
-        let mut held = self.lock();
-        let too_many = held.sessions.len().saturating_sub(most);
-        held.sessions.drain(..too_many);
+        let too_many = {
+            let mut held = self.lock();
+            let too_many = held.sessions.len().saturating_sub(most);
+            held.sessions.drain(..too_many);
+            too_many
+        };
+        if too_many > 0 {
+            self.keep(store);
+        }
     }
 
     /// A new one-time code: 128 random bits in base64url, 22 characters.
@@ -112,7 +131,7 @@ impl Sessions {
         }
         let token = Token::generate()?;
         let session = KeptSession { token_sha256: hash(token.expose()), last_used: today };
-        push_bounded(&mut held.sessions, session, self.most.load(Ordering::Relaxed));
+        push_bounded(&mut held.sessions, Session::new(session), self.most.load(Ordering::Relaxed));
         Ok(Some(token))
     }
 
@@ -123,19 +142,38 @@ impl Sessions {
         held.forget_idle_sessions(today);
         let mut found = Choice::from(0);
         for session in &mut held.sessions {
-            let same = session.token_sha256.0.ct_eq(&asked.0);
+            let same = session.kept.token_sha256.0.ct_eq(&asked.0);
             if bool::from(same) {
-                session.last_used = today;
+                session.kept.last_used = today;
             }
             found |= same;
         }
         found.into()
     }
 
+    /// Closes when the session of this token ends; closed already if there is none. Waiting
+    /// for it is no use of the session.
+    pub(super) fn end_of(&self, token: &str) -> watch::Receiver<()> {
+        let asked = hash(token);
+        let held = self.lock();
+        let mut end = watch::channel(()).1;
+        for session in &held.sessions {
+            if bool::from(session.kept.token_sha256.0.ct_eq(&asked.0)) {
+                end = session.end.subscribe();
+            }
+        }
+        end
+    }
+
+    /// Logs pages out whose idle time is over, which otherwise waits for the next request.
+    pub(super) fn forget_idle(&self, today: Timestamp) {
+        self.lock().forget_idle_sessions(today);
+    }
+
     /// Was a session used so long after what is kept that it should be written down?
     pub fn want_keeping(&self) -> bool {
         let held = self.lock();
-        let newest = held.sessions.iter().map(|session| session.last_used).max();
+        let newest = held.sessions.iter().map(|session| session.kept.last_used).max();
         let Some(newest) = newest else { return false };
         held.kept.is_none_or(|kept| idle_time(kept, newest) >= KEPT_WITHIN)
     }
@@ -145,8 +183,8 @@ impl Sessions {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let sessions: Vec<KeptSession> = {
             let mut held = self.lock();
-            held.kept = held.sessions.iter().map(|session| session.last_used).max();
-            held.sessions.iter().cloned().collect()
+            held.kept = held.sessions.iter().map(|session| session.kept.last_used).max();
+            held.sessions.iter().map(|session| session.kept.clone()).collect()
         };
         store.save(&sessions);
     }
@@ -158,13 +196,19 @@ impl Sessions {
     }
 }
 
+impl Session {
+    fn new(kept: KeptSession) -> Self {
+        Self { kept, end: watch::channel(()).0 }
+    }
+}
+
 impl Held {
     fn forget_old_codes(&mut self, now: Instant) {
         self.codes.retain(|code| now.saturating_duration_since(code.issued) < CODE_LIFETIME);
     }
 
     fn forget_idle_sessions(&mut self, today: Timestamp) {
-        self.sessions.retain(|session| idle_time(session.last_used, today) < SESSION_IDLE);
+        self.sessions.retain(|session| idle_time(session.kept.last_used, today) < SESSION_IDLE);
     }
 }
 
@@ -198,7 +242,7 @@ mod tests {
     }
 
     fn sessions() -> Sessions {
-        Sessions::new(Vec::new(), MAX_SESSIONS)
+        Sessions::new(&Kept::default(), MAX_SESSIONS)
     }
 
     fn log_in(sessions: &Sessions, now: Instant) -> Token {
@@ -291,11 +335,11 @@ mod tests {
         assert!(!before.want_keeping());
         let written = serde_json::to_string(&kept.load()).unwrap();
         assert!(!written.contains(token.expose()));
-        let after = Sessions::new(kept.load(), MAX_SESSIONS);
+        let after = Sessions::new(&kept, MAX_SESSIONS);
         let hash = hash(token.expose()).to_string();
         assert!(!after.accepts(&hash, today()), "the hash is no token");
         assert!(after.accepts(token.expose(), today()));
-        let idle = Sessions::new(kept.load(), MAX_SESSIONS);
+        let idle = Sessions::new(&kept, MAX_SESSIONS);
         assert!(!idle.accepts(token.expose(), later(SESSION_IDLE)));
     }
 
@@ -308,5 +352,36 @@ mod tests {
         assert!(!sessions.want_keeping());
         sessions.accepts(token.expose(), later(KEPT_WITHIN));
         assert!(sessions.want_keeping());
+    }
+    #[test]
+    fn who_is_logged_out_for_want_of_room_stays_so() {
+        let (sessions, kept, now) = (sessions(), Kept::default(), Instant::now());
+        let tokens: Vec<_> = (0..3).map(|_| log_in(&sessions, now)).collect();
+        sessions.keep(&kept);
+        sessions.set_most(2, &kept);
+        let later = Sessions::new(&kept, 1);
+        let again = Sessions::new(&kept, MAX_SESSIONS);
+        let accepted = |sessions: &Sessions| {
+            tokens.iter().map(|token| sessions.accepts(token.expose(), today())).collect::<Vec<_>>()
+        };
+        assert_eq!(accepted(&sessions), [false, true, true]);
+        assert_eq!(accepted(&later), [false, false, true]);
+        assert_eq!(accepted(&again), [false, false, true]);
+    }
+
+    #[test]
+    fn the_end_of_a_session_is_seen_however_it_ends() {
+        let (sessions, kept, now) = (sessions(), Kept::default(), Instant::now());
+        let tokens: Vec<_> = (0..3).map(|_| log_in(&sessions, now)).collect();
+        let ends: Vec<_> = tokens.iter().map(|token| sessions.end_of(token.expose())).collect();
+        let ended = || ends.iter().map(|end| end.has_changed().is_err()).collect::<Vec<_>>();
+        assert!(sessions.end_of("unknown").has_changed().is_err());
+        assert_eq!(ended(), [false; 3]);
+        sessions.set_most(2, &kept);
+        assert_eq!(ended(), [true, false, false], "less room");
+        log_in(&sessions, now);
+        assert_eq!(ended(), [true, true, false], "a newer page");
+        sessions.forget_idle(later(SESSION_IDLE));
+        assert_eq!(ended(), [true; 3], "idle");
     }
 }

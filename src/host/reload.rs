@@ -2,7 +2,8 @@
 //!
 //! It is read and checked as a whole before anything of it is applied; what is broken leaves
 //! everything as it was. What cannot change while the daemon runs is named, and waits for
-//! the next start. Connections and streams that are open stay so.
+//! the next start. Connections stay open, and so do streams, but for those of readers who
+//! may no longer ask.
 
 use super::check::refused;
 use super::error::HostError;
@@ -78,6 +79,8 @@ impl Host {
             // Those that ended made room for others.
             self.courier_ended = Box::pin(self.couriers.failed());
         }
+        // Nothing fails from here on, and who is logged out cannot be logged in again.
+        self.api().limit_sessions(config.limits.sessions.count());
         if config.tcp_auth == TcpAuth::None && before.tcp_auth != TcpAuth::None {
             tracing::warn!("{}", crate::server::Warning::NoTcpAuth);
         }
@@ -89,8 +92,7 @@ impl Host {
         let limits = server_limits(&config.limits);
         self.server.change_rules(server_auth(config.tcp_auth), &config.allowed_hosts, &limits)?;
         let is_open = config.tcp_auth == TcpAuth::None;
-        let (sessions, text_bytes) = (&config.limits.sessions, &config.limits.text_bytes);
-        self.api().change(is_open, sessions.count(), text_bytes.get());
+        self.api().change(is_open, config.limits.text_bytes.get());
         Ok(())
     }
 }

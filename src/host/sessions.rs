@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::ports::SessionStore;
 use crate::api::session::KeptSession;
-use crate::store::{StoreError, atomic, document, secret};
+use crate::store::{StoreError, atomic, document, secret, with_causes};
 
 const VERSION: u64 = 1;
 
-/// The file. What cannot be read or written costs a new login, so it is told and no more.
+/// The file. What cannot be read or written costs a new login, so it is told and no more. A
+/// file that can't be replaced is removed: it may let pages in that were logged out since.
 pub(super) struct SessionFile(pub(super) PathBuf);
 
 #[derive(Serialize, Deserialize)]
@@ -36,14 +37,22 @@ impl SessionFile {
 impl SessionStore for SessionFile {
     fn load(&self) -> Vec<KeptSession> {
         self.read().unwrap_or_else(|error| {
+            let error = with_causes(&error);
             tracing::warn!(%error, "pages that were logged in have to log in again");
             Vec::new()
         })
     }
 
     fn save(&self, sessions: &[KeptSession]) {
-        if let Err(error) = self.write(sessions) {
-            tracing::warn!(%error, "pages will have to log in again after a restart");
+        let Err(error) = self.write(sessions) else { return };
+        let error = with_causes(&error);
+        match atomic::remove(&self.0) {
+            Ok(_) => tracing::warn!(%error, "pages will have to log in again after a restart"),
+            Err(removing) => tracing::error!(
+                %error,
+                removing = %with_causes(&removing),
+                "pages that were logged out may be logged in again after a restart; remove the file"
+            ),
         }
     }
 }

@@ -225,7 +225,7 @@ mod tests {
 
     use super::super::pulse::Pulse;
     use super::*;
-    use crate::api::http::{Answer, Request, Served, Service};
+    use crate::api::http::{AccessEnd, Answer, Request, Served, Service};
     use crate::server::guard::{GuardConfig, TcpAuth, Transport};
     use crate::server::host::AllowedHosts;
     use crate::server::rules::Rules;
@@ -277,6 +277,10 @@ mod tests {
 
         fn accepts_token(&self, _: &str) -> bool {
             false
+        }
+
+        fn access_end(&self, _: &str) -> Option<AccessEnd> {
+            None
         }
     }
 

@@ -1,6 +1,7 @@
 //! A service's body as hyper wants it.
 //!
-//! A stream ends when its producer ends it, or at once when the server stops. Dropping the
+//! A stream ends when its producer ends it, or at once when the server stops or its reader
+//! may no longer read. Dropping the
 //! body drops the receiver, which is how the producer learns that the client has gone.
 
 use std::convert::Infallible;
@@ -15,6 +16,7 @@ use tokio::sync::mpsc::Receiver;
 
 use super::gate::Pass;
 use super::stop::Stop;
+use crate::api::http::AccessEnd;
 
 /// The body of an answer on its way out.
 #[derive(Debug)]
@@ -35,9 +37,22 @@ pub(super) struct StreamBody {
 }
 
 impl OutBody {
-    /// A stream that ends when `stop` asks, counted by `permit`.
-    pub(super) fn stream(chunks: Receiver<Bytes>, stop: Stop, permit: Option<Pass>) -> Self {
-        let stopped = Box::pin(stop.asked());
+    /// A stream that ends when `stop` asks or its reader's access ends, counted by `permit`.
+    pub(super) fn stream(
+        chunks: Receiver<Bytes>,
+        stop: Stop,
+        access_end: Option<AccessEnd>,
+        permit: Option<Pass>,
+    ) -> Self {
+        let stopped = Box::pin(async move {
+            match access_end {
+                None => stop.asked().await,
+                Some(end) => tokio::select! {
+                    () = stop.asked() => {}
+                    () = end => {}
+                },
+            }
+        });
         Self::Stream(StreamBody { chunks, stopped, ended: false, _permit: permit })
     }
 }

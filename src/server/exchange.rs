@@ -26,14 +26,14 @@ use super::body::OutBody;
 use super::compress::{Asked, compress};
 use super::counters::{Counters, add};
 use super::gate::{Gate, Pass};
-use super::guard::{self, Transport};
+use super::guard::{self, TcpAuth, Transport};
 use super::headers;
 use super::limits::Limits;
 use super::link::LinkFacts;
 use super::refusal;
 use super::rules::Rules;
 use super::stop::{self, Stop, StopSender};
-use crate::api::http::{Body, Peer, Request, Response, Service};
+use crate::api::http::{AccessEnd, Body, Peer, Request, Response, Service};
 use crate::api::problem::Problem;
 
 /// All that the answers of one transport need.
@@ -66,15 +66,17 @@ struct Wanted {
     end: Stop,
 }
 
-/// An answer, with what counts it: each stream has a permit.
+/// An answer, with what counts it and what ends it: each stream has a permit, and ends with
+/// what let its reader in.
 struct Reply {
     response: Response,
     permit: Option<Pass>,
+    access_end: Option<AccessEnd>,
 }
 
 impl From<Problem> for Reply {
     fn from(problem: Problem) -> Self {
-        Self { response: problem.response(), permit: None }
+        Self { response: problem.response(), permit: None, access_end: None }
     }
 }
 
@@ -181,12 +183,19 @@ impl Front {
         let query = parts.uri.query().unwrap_or_default().to_owned();
         let announced = self.service.is_stream(&method, &path, &query);
         let mut permit = if announced { Some(self.stream_permit()?) } else { None };
+        let credential = self.credential(&parts);
         let request = Request { method, path, query, headers: parts.headers, body, peer };
         let response = self.answer(request).await?;
-        if permit.is_none() && matches!(response.body, Body::Stream(_)) {
-            permit = Some(self.stream_permit()?);
+        let mut access_end = None;
+        if matches!(response.body, Body::Stream(_)) {
+            if permit.is_none() {
+                permit = Some(self.stream_permit()?);
+            }
+            // Asked for now that it begins: access may have ended since it was looked at.
+            let token = credential.as_ref().and_then(guard::token_of);
+            access_end = token.and_then(|token| self.service.access_end(token));
         }
-        Ok(Reply { response, permit })
+        Ok(Reply { response, permit, access_end })
     }
 
     async fn answer(&self, request: Request) -> Result<Response, Problem> {
@@ -214,6 +223,13 @@ impl Front {
                 tracing::warn!(total, "requests without a valid token were refused");
             }
         })
+    }
+
+    /// What let this request in, where something had to.
+    fn credential(&self, parts: &Parts) -> Option<HeaderValue> {
+        let asks =
+            self.transport == Transport::Tcp && self.rules.load().guard.tcp_auth == TcpAuth::Token;
+        if asks { parts.headers.get(header::AUTHORIZATION).cloned() } else { None }
     }
 
     async fn read_body(&self, body: Incoming) -> Result<Bytes, Problem> {
@@ -260,7 +276,9 @@ impl Front {
             }
             // Only the headers were asked for: the producer is told so at once.
             (Body::Stream(_), _) if wanted.head => OutBody::Full(Bytes::new()),
-            (Body::Stream(chunks), permit) => OutBody::stream(chunks, wanted.end.clone(), permit),
+            (Body::Stream(chunks), permit) => {
+                OutBody::stream(chunks, wanted.end.clone(), reply.access_end, permit)
+            }
         };
         headers::apply(status, &mut headers);
         if closes {

@@ -204,9 +204,14 @@ fn check_token(
 
 /// The token of the one `Authorization: Bearer` header (RFC 6750 section 2.1).
 fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let Single::One(value) = single(headers, header::AUTHORIZATION) else {
-        return None;
-    };
+    match single(headers, header::AUTHORIZATION) {
+        Single::One(value) => token_of(value),
+        Single::None | Single::Many => None,
+    }
+}
+
+/// The token in the value of such a header.
+pub(super) fn token_of(value: &HeaderValue) -> Option<&str> {
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }

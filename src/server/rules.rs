@@ -2,7 +2,8 @@
 //!
 //! A request is held to the rules of the moment at which it is looked at; a connection keeps
 //! the bounds of a request's head that it began with. What is open stays so, but for streams
-//! over TCP when fewer may ask than before: their readers come back, if they may.
+//! over TCP when fewer may ask than before: their readers come back, if they may. A stream
+//! that was opened with a session ends with it, whatever the rules are.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 

@@ -74,6 +74,18 @@ pub fn create_in(dir: &Dir, name: &OsStr, bytes: &[u8], mode: u32) -> Result<boo
     Ok(true)
 }
 
+/// Removes a file, durably; false if there was none.
+pub fn remove(path: &Path) -> Result<bool, StoreError> {
+    let (dir, name) = open_parent(path)?;
+    match dir.remove_file(&name) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(StoreError::io("remove", path, error)),
+    }
+    dir.sync().at("sync the directory of", path)?;
+    Ok(true)
+}
+
 /// Removes the temporaries that crashes have left in `dir`, and says how many. Those that
 /// a living process is just writing are locked, and stay.
 pub fn remove_leftovers(dir: &Dir) -> Result<usize, StoreError> {

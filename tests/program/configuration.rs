@@ -34,7 +34,7 @@ fn warnings(daemon: &Running) -> Vec<String> {
 }
 
 /// Changes the configuration and asks the daemon to load it.
-fn reload(place: &Place, daemon: &Running, text: &str) {
+pub(crate) fn reload(place: &Place, daemon: &Running, text: &str) {
     let reloads = |daemon: &Running| daemon.stderr().matches("configuration").count();
     let before = reloads(daemon);
     configured(place, text);

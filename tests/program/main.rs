@@ -65,6 +65,8 @@ mod service_manager;
 mod service_uninstall;
 mod service_variants;
 #[cfg(target_os = "linux")]
+mod sessions;
+#[cfg(target_os = "linux")]
 mod starting;
 #[cfg(target_os = "linux")]
 mod stopped;

@@ -119,7 +119,7 @@ fn ask_everything(daemon: &Running, token: &str) -> Vec<(String, Reply)> {
 }
 
 /// Logs a page in as a browser would; gives the code and the token of the session.
-fn log_in(place: &Place, daemon: &Running) -> (String, String) {
+pub(crate) fn log_in(place: &Place, daemon: &Running) -> (String, String) {
     let url = place.run(&["open", "--print-url"]).fine();
     let code = url.trim().split_once("#code=").expect("has a code").1.to_owned();
     let lines = [&format!("Host: {}", daemon.address()), "Content-Type: application/json"];

@@ -4,13 +4,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use dossierd::api::http::{Answer, Body, Peer, Request, Response, Served, Service};
+use dossierd::api::http::{AccessEnd, Answer, Body, Peer, Request, Response, Served, Service};
 use dossierd::api::problem::Problem;
 use http::{HeaderValue, Method, StatusCode, header};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 
 /// The token that the sample accepts.
 pub(crate) const TOKEN: &str = "dsr1_c2FtcGxlLXRva2VuLWZvci10ZXN0cw";
+
+/// Another one, which it accepts until it is told that its session has ended.
+pub(crate) const SESSION: &str = "dsr1_c2Vzc2lvbi1mb3ItdGVzdHM";
 
 /// What the sample has seen, and what makes it go on.
 #[derive(Default)]
@@ -21,6 +24,8 @@ pub(crate) struct Sample {
     pub(crate) go_on: Notify,
     /// The producers of `/api/stream`.
     pub(crate) producers: Mutex<Vec<mpsc::Sender<Bytes>>>,
+    /// Ends what [`SESSION`] has opened.
+    pub(crate) session_end: watch::Sender<bool>,
 }
 
 impl Sample {
@@ -119,7 +124,14 @@ impl Service for Sample {
     }
 
     fn accepts_token(&self, token: &str) -> bool {
-        token == TOKEN
+        matches!(token, TOKEN | SESSION)
+    }
+
+    fn access_end(&self, token: &str) -> Option<AccessEnd> {
+        let mut end = self.session_end.subscribe();
+        // The end of the sender counts as well.
+        let end = async move { drop(end.wait_for(|ended| *ended).await) };
+        (token != TOKEN).then(|| -> AccessEnd { Box::pin(end) })
     }
 }
 

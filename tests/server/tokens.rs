@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use dossierd::server::{TcpAuth, Warning};
 
 use crate::harness::{Site, head};
-use crate::sample::TOKEN;
+use crate::sample::{SESSION, TOKEN};
 
 fn ask(site: &Site, path: &str, lines: &[&str]) -> crate::harness::Reply {
     let host = format!("Host: {}", site.host());
@@ -48,6 +48,36 @@ fn token_forms() {
     assert_eq!(site.sample.asked.load(Ordering::SeqCst), 0, "nothing reached the service");
     assert_eq!(ask(&site, "/api/echo", &[&right]).text(), "GET /api/echo - 0 bearer");
     assert_eq!(ask(&site, "/api/echo", &[&right.replace("Bearer", "bEARER")]).status, 200);
+}
+
+#[test]
+fn a_stream_ends_with_the_access_that_opened_it() {
+    let site = Site::new();
+    let follow = |path: &str, token: &str| {
+        let mut wire = site.tcp();
+        wire.send(head(
+            "GET",
+            path,
+            &[&format!("Host: {}", site.host()), &format!("Authorization: Bearer {token}")],
+        ));
+        assert_eq!(wire.reply_head().status, 200);
+        wire
+    };
+    let mut of_token = follow("/api/stream", TOKEN);
+    assert_eq!(of_token.chunk(), b"hello\n");
+    for path in ["/api/stream", "/api/unannounced"] {
+        site.sample.session_end.send_replace(false);
+        let mut wire = follow(path, SESSION);
+        assert_eq!(wire.chunk(), b"hello\n");
+        site.sample.session_end.send_replace(true);
+        assert_eq!(wire.chunk(), b"", "{path}");
+        // Access ended between the look at the token and the beginning of the stream.
+        assert_eq!(follow(path, SESSION).chunk(), b"", "{path}");
+    }
+    let producers = site.sample.producers.lock().unwrap();
+    producers[0].try_send("event\n".into()).unwrap();
+    drop(producers);
+    assert_eq!(of_token.chunk(), b"event\n", "the token itself opens on");
 }
 
 #[test]
