@@ -3,13 +3,16 @@
 //!
 //! Implementations may block: handlers call them on a thread of their own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
 use super::session::KeptSession;
 use crate::daemon::view::FeatureView;
 use crate::dossier::RelPath;
+
+/// A directory or a file, and the word for it.
+pub type Place = (PathBuf, &'static str);
 
 /// The beginning of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,9 +3,10 @@
 //! the free text of messages, whose writers put full paths into them for people.
 
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::http::Peer;
+use super::ports::Place;
 use crate::daemon::view::{FeatureView, View};
 
 /// What messages may say to one peer.
@@ -17,14 +18,22 @@ pub(super) enum Privacy {
     Remote(Vec<(String, &'static str)>),
 }
 
-/// A directory and the word for it.
-pub(super) type Place = (PathBuf, &'static str);
+/// Places with the socket among them, unless its directory has a word already.
+pub(super) fn with_socket(mut places: Vec<Place>, socket: Option<&Path>) -> Vec<Place> {
+    let has_word = |dir: &Path| places.iter().any(|(place, _)| place == dir);
+    if let Some((socket, dir)) = socket.and_then(|path| Some((path, path.parent()?)))
+        && !has_word(dir)
+    {
+        places.extend([(socket.to_owned(), "<socket>"), (dir.to_owned(), "<path>")]);
+    }
+    places
+}
 
 /// Paths that tell nothing about this user, and routes of this API.
 const HARMLESS: [&str; 3] = ["/api/", "/proc/", "/dev/"];
 
 impl Privacy {
-    /// For messages about one feature. `places` are directories of the daemon and of its
+    /// For messages about one feature. `places` are those of the daemon and of its
     /// user, and what they are called.
     pub(super) fn of_feature(peer: Peer, feature: &FeatureView, places: &[Place]) -> Self {
         let known = [(feature.dir.as_path(), "<feature>"), (&feature.project.root, "<project>")];

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use http::{HeaderValue, Method, header};
 
 use super::blocking::Blocking;
@@ -17,8 +18,8 @@ use super::delivery::Delivery;
 use super::etag;
 use super::http::{AccessEnd, Answer, Peer, Request, Response, Served, Service};
 use super::json_body;
-use super::ports::{ArtifactText, CountsOfTransport, EventLogs, SessionStore};
-use super::privacy::Privacy;
+use super::ports::{ArtifactText, CountsOfTransport, EventLogs, Place, SessionStore};
+use super::privacy::{Privacy, with_socket};
 use super::problem::Problem;
 use super::query::Query;
 use super::request_counts::RequestCounts;
@@ -65,9 +66,9 @@ pub struct ApiConfig {
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// [`HEARTBEAT`], or shorter in tests.
     pub heartbeat: Duration,
-    /// Directories of the daemon and of its user, and what messages to peers that are not
-    /// local call them, such as `~` for the home directory.
-    pub places: Vec<(PathBuf, &'static str)>,
+    /// Directories of the daemon and of its user and files that its configuration names, and
+    /// what messages to peers that are not local call them, such as `~` for the home directory.
+    pub places: Vec<Place>,
 }
 
 /// The API. One per daemon, shared by all transports.
@@ -84,7 +85,7 @@ pub struct Api {
     pub(super) delivery: Arc<dyn Delivery>,
     pub(super) clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     pub(super) heartbeat: Duration,
-    pub(super) places: Vec<(PathBuf, &'static str)>,
+    places: ArcSwap<Vec<Place>>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) session_store: Arc<dyn SessionStore>,
     pub(super) blocking: Blocking,
@@ -102,6 +103,7 @@ impl Api {
             handle: config.handle,
             token: config.token,
             tcp_auth_none: AtomicBool::new(config.tcp_auth_none),
+            places: ArcSwap::from_pointee(with_socket(config.places, config.socket.as_deref())),
             socket: config.socket,
             version: config.version,
             started_at: config.started_at,
@@ -111,7 +113,6 @@ impl Api {
             delivery: config.delivery,
             clock: config.clock,
             heartbeat: config.heartbeat,
-            places: config.places,
             sessions: Arc::new(Sessions::new(config.sessions.as_ref(), config.max_sessions)),
             session_store: config.sessions,
             blocking: Blocking::reads(),
@@ -127,6 +128,15 @@ impl Api {
     pub fn change(&self, tcp_auth_none: bool, text_bytes: u64) {
         self.tcp_auth_none.store(tcp_auth_none, Ordering::Relaxed);
         self.text_bytes.store(text_bytes, Ordering::Relaxed);
+    }
+
+    /// From now on there are these places, as in [`ApiConfig`].
+    pub fn set_places(&self, places: Vec<Place>) {
+        self.places.store(Arc::new(with_socket(places, self.socket.as_deref())));
+    }
+
+    pub(super) fn places(&self) -> Arc<Vec<Place>> {
+        self.places.load_full()
     }
 
     /// From now on so many pages may be logged in. Those that are too many are logged out, those
@@ -236,7 +246,7 @@ impl Service for Api {
             let peer = request.peer;
             let (route, result) = self.dispatch(request).await;
             let response = result.unwrap_or_else(|mut problem| {
-                let privacy = Privacy::of_view(peer, &self.handle.view(), &self.places);
+                let privacy = Privacy::of_view(peer, &self.handle.view(), &self.places());
                 problem.detail = privacy.text(&problem.detail).into_owned();
                 problem.response()
             });

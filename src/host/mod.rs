@@ -10,6 +10,7 @@ mod delivery;
 mod error;
 mod manager;
 mod milestones;
+mod places;
 mod ports;
 mod reload;
 mod running;

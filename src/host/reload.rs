@@ -7,6 +7,7 @@
 
 use super::check::refused;
 use super::error::HostError;
+use super::places::places;
 use super::running::{Host, server_auth, server_limits};
 use crate::daemon::config::{Config, DEFAULT_LOG, TcpAuth};
 use crate::store::with_causes;
@@ -46,6 +47,9 @@ impl Host {
 
     fn try_reload(&mut self) -> Result<Reloaded, HostError> {
         let effective = self.standing.source().load()?;
+        // Whatever is said of either, before it is said.
+        let (former, file) = (self.standing.loaded(), &self.standing.source().file);
+        self.api().set_places(places(&self.home, file, &[&former, &effective.config]));
         if let Some(error) = refused(self.standing.source(), &effective) {
             self.standing.refuse(effective.config, error.to_string());
             return Err(error.into());

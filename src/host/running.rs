@@ -10,6 +10,7 @@ use super::delivery::Couriers;
 use super::error::HostError;
 use super::manager::Manager;
 use super::milestones::Milestones;
+use super::places::places;
 use super::ports::{Artifacts, Counts, Logs};
 use super::sessions::SessionFile;
 use super::vigil::{Vigil, standing};
@@ -57,18 +58,6 @@ const OWN_DESCRIPTORS: usize = 40;
 const SERVING: usize = 2;
 /// Threads for what blocks, at most: reads, renderings, compression.
 const BLOCKING: usize = 16;
-
-/// What messages to peers over TCP call the directories of this daemon and of its user.
-fn places(home: &Home) -> Vec<(PathBuf, &'static str)> {
-    let own = [
-        (home.config_dir(), "<config>"),
-        (home.state_dir(), "<state>"),
-        (home.runtime_dir(), "<runtime>"),
-    ];
-    let mut places: Vec<_> = own.map(|(dir, word)| (dir.to_owned(), word)).into();
-    places.extend(directories::BaseDirs::new().map(|dirs| (dirs.home_dir().to_owned(), "~")));
-    places
-}
 
 /// The daemon with its listeners.
 pub struct Host {
@@ -335,6 +324,7 @@ impl Listening {
         let runtime = runtime().map_err(HostError::Runtime)?;
         let milestones = Milestones::of(daemon).map_err(HostError::Runtime)?;
         let couriers = Arc::new(Couriers::start(&file.sync, daemon.handle(), home)?);
+        let places = places(home, &config.source.file, &[&file]);
         let socket = config.socket.unwrap_or_else(|| home.socket());
         let api = Arc::new(Api::new(ApiConfig {
             handle: daemon.handle().clone(),
@@ -351,7 +341,7 @@ impl Listening {
             text_bytes: file.limits.text_bytes.get(),
             clock: Arc::new(now),
             heartbeat: HEARTBEAT,
-            places: places(home),
+            places,
         }));
         let counters = Arc::new(Counters::default());
         let (listen, if_busy) = match file.listen {

@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::json;
 
-use crate::kit::{DEADLINE, Place, Reply, Running, wait_until, write};
+use crate::kit::{DEADLINE, Place, Reply, Running, set_mode, wait_until, write};
 
 /// The forms in which a secret could turn up.
 fn forms(secret: &str) -> Vec<String> {
@@ -208,5 +208,56 @@ fn the_browser_gets_a_private_page_and_no_code_on_its_command_line() {
     for told in [&opened.stdout, &opened.stderr] {
         assert!(!String::from_utf8_lossy(told).contains(code), "{opened:?}");
     }
+    daemon.stop();
+}
+
+#[test]
+fn paths_with_spaces_that_the_configuration_names_stay_on_this_machine() {
+    let place = Place::with_feature();
+    let (dir, other) =
+        (place.path().join("my xyzzy client/merger"), place.path().join("an xyzzy place"));
+    for dir in [&dir, &other] {
+        fs::create_dir_all(dir).expect("made");
+        set_mode(dir, 0o700);
+    }
+    let file = dir.join("c.yaml");
+    let configured = |text: &str| {
+        write(&file, text);
+        set_mode(&file, 0o600);
+    };
+    let missing = other.join("no token");
+    configured(&format!(
+        "sync: {{webhook: {{url: 'http://127.0.0.1:9', token_file: {}}}}}\n",
+        missing.display()
+    ));
+    write(&missing, "t0ken");
+    set_mode(&missing, 0o600);
+    let shown = file.to_str().expect("text");
+    let args = ["run", "--config", shown, "--listen", "127.0.0.1:0", "--json"];
+    let daemon = place.start_with(&args);
+    place.run(&["add", "project"]).fine();
+    let token = place.run(&["token"]).fine().trim().to_owned();
+    fs::remove_file(&missing).expect("removed");
+    wait_until("the file is missed", || {
+        place.run(&["sync", "flush"]);
+        place.run(&["sync", "status"]).out.contains("no token")
+    });
+    configured("nonsense: 1\n");
+    daemon.signal(rustix::process::Signal::HUP);
+    wait_until("it is refused", || daemon.stderr().contains("was not reloaded"));
+    let mut told = String::new();
+    for target in ["/api/features", "/api/status", "/api/sync/status", "/metrics"] {
+        let reply = daemon.get(target, &token);
+        assert_eq!(reply.status, 200, "{target}");
+        for part in ["xyzzy", "merger", "no token"] {
+            assert!(!reply.body.contains(part), "{part} in {target}: {}", reply.body);
+        }
+        told.push_str(&reply.body);
+    }
+    for word in ["<config-file>", "<sync.webhook.token_file>", "\"<file>\""] {
+        assert!(told.contains(word), "{word} is not in {told}");
+    }
+    let local = daemon.unix("GET", "/api/status", &["Host: dossierd"]).json();
+    assert_eq!(local["warning_details"][0]["file"], shown);
     daemon.stop();
 }

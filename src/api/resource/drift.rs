@@ -23,7 +23,7 @@ struct DriftDocument<'a> {
 
 pub(in crate::api) async fn get(api: &Api, call: &Call) -> Result<Response, Problem> {
     let feature = api.feature(call).await?;
-    let privacy = Privacy::of_feature(call.peer, &feature, &api.places);
+    let privacy = Privacy::of_feature(call.peer, &feature, &api.places());
     let rows = feature.dossier.artifacts.len();
     api.renderings.render(rows, move || render(&feature, &privacy)).await
 }

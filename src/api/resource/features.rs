@@ -89,7 +89,7 @@ struct FeatureRow<'a> {
 
 pub(in crate::api) async fn list(api: &Api, call: &Call) -> Result<Response, Problem> {
     let view = api.view(call).await?;
-    let privacy = Privacy::of_view(call.peer, &view, &api.places);
+    let privacy = Privacy::of_view(call.peer, &view, &api.places());
     Ok(ok(&Listing {
         roots: view.roots.iter().map(|root| root_row(root, call.peer, &privacy)).collect(),
         features: feature_rows(view.features.values(), call.peer, &privacy),
@@ -108,7 +108,7 @@ pub(in crate::api) async fn register(api: &Api, call: &Call) -> Result<Response,
     let (mission_type, step) = (members.text("mission_type")?, members.text("step")?);
     let registered = api.handle.register(path, mission_type, step).await;
     let registered = registered.map_err(|error| command_problem(error, "path"))?;
-    let privacy = Privacy::of_view(call.peer, &api.handle.view(), &api.places);
+    let privacy = Privacy::of_view(call.peer, &api.handle.view(), &api.places());
     let code = if registered.already { StatusCode::OK } else { StatusCode::CREATED };
     Ok(status(
         code,

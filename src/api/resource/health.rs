@@ -15,6 +15,9 @@ use crate::daemon::caveat::{Caveat, CaveatKind};
 use crate::daemon::view::View;
 use crate::dossier::Timestamp;
 
+/// What stands for a file that only local peers are told of.
+const FILE: &str = "<file>";
+
 /// What the daemon says of itself.
 #[derive(Serialize)]
 pub(super) struct HealthReport {
@@ -56,12 +59,15 @@ struct Status {
 
 /// The report for one peer.
 pub(super) fn report(api: &Api, view: &View, peer: Peer) -> HealthReport {
-    let privacy = Privacy::of_view(peer, view, &api.places);
+    let privacy = Privacy::of_view(peer, view, &api.places());
     let health = &view.health;
     let detail = |caveat: &Caveat| WarningDetail {
         kind: caveat.kind,
         message: privacy.text(&caveat.text).into_owned(),
-        file: caveat.file.as_ref().map(|file| privacy.text(&file.to_string_lossy()).into_owned()),
+        file: caveat.file.as_ref().map(|file| match peer {
+            Peer::Local => file.to_string_lossy().into_owned(),
+            Peer::Bearer | Peer::Anonymous => FILE.to_owned(),
+        }),
     };
     let details: Vec<WarningDetail> =
         health.warnings.iter().chain(api.warnings()).map(detail).collect();

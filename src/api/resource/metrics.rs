@@ -32,7 +32,7 @@ pub(in crate::api) async fn get(api: &Api, call: &Call) -> Result<Response, Prob
     let mut out = Exposition::default();
     process(&mut out, api);
     index(&mut out, &view);
-    degraded(&mut out, &view, &Privacy::of_view(call.peer, &view, &api.places));
+    degraded(&mut out, &view, &Privacy::of_view(call.peer, &view, &api.places()));
     out.one(
         "dossierd_followers",
         "gauge",

@@ -100,7 +100,7 @@ pub(in crate::api) fn respond(api: &Api, feature: &FeatureView, peer: Peer) -> R
 }
 
 fn render(api: &Api, feature: &FeatureView, peer: Peer) -> Bytes {
-    let privacy = Privacy::of_feature(peer, feature, &api.places);
+    let privacy = Privacy::of_feature(peer, feature, &api.places());
     let standing = Standing::of(feature);
     let (dossier, drift) = (&feature.dossier, &feature.drift);
     let names = &drift.differences;

@@ -49,7 +49,7 @@ struct Retried {
 
 pub(in crate::api) async fn status(api: &Api, call: &Call) -> Result<Response, Problem> {
     let view = api.view(call).await?;
-    let privacy = Privacy::of_view(call.peer, &view, &api.places);
+    let privacy = Privacy::of_view(call.peer, &view, &api.places());
     let mut sinks = api.delivery.sinks();
     for sink in &mut sinks {
         sink.reason = privacy.maybe(sink.reason.as_deref());

@@ -32,6 +32,26 @@ impl Sync {
             *file = dir.join(&file);
         }
     }
+
+    /// The files that this names, and words for them.
+    pub fn files(&self) -> Vec<(&Path, &'static str)> {
+        let mut files = Vec::new();
+        if let Some(Webhook { token_file, ca_file, signing_secret_file, .. }) = &self.webhook {
+            files.extend([
+                (token_file, "<sync.webhook.token_file>"),
+                (ca_file, "<sync.webhook.ca_file>"),
+                (signing_secret_file, "<sync.webhook.signing_secret_file>"),
+            ]);
+        }
+        if let Some(Nats { token_file, credentials_file, ca_file, .. }) = &self.nats {
+            files.extend([
+                (token_file, "<sync.nats.token_file>"),
+                (credentials_file, "<sync.nats.credentials_file>"),
+                (ca_file, "<sync.nats.ca_file>"),
+            ]);
+        }
+        files.into_iter().filter_map(|(file, word)| Some((file.as_deref()?, word))).collect()
+    }
 }
 
 /// A back end that takes batches over HTTP.
