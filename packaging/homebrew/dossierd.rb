@@ -17,10 +17,11 @@ class Dossierd < Formula
   end
 
   service do
-    run [opt_bin/"dossierd", "run"]
+    # The daemon bounds its log itself; what comes before goes to the other one.
+    run [opt_bin/"dossierd", "run", "--log-file", var/"log/dossierd.log"]
     keep_alive crashed: true
-    log_path var/"log/dossierd.log"
-    error_log_path var/"log/dossierd.log"
+    log_path var/"log/dossierd.err.log"
+    error_log_path var/"log/dossierd.err.log"
   end
 
   test do

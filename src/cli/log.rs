@@ -1,26 +1,55 @@
-//! The log on stderr: one event is one line, whatever is in it.
+//! The log on stderr, or in a file: one event is one line, whatever is in it.
 //!
 //! What is logged names files and directories, whose names are hostile text. As JSON they
 //! are escaped by its rules. As text each line is made harmless here, in the one place
 //! through which all of them go, since no single log call can be trusted to remember.
 
 use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use super::CliError;
 use super::error::ErrorKind;
 use super::render::escape;
 use crate::daemon::config::{ConfigSource, DEFAULT_LOG, log_directives};
+use crate::platform::stderr;
+use crate::store::{LOG_FILE_LIMIT, LogFile};
 
 /// The log that was started; its filter can be changed.
 pub(super) struct Log {
     change: Box<dyn Fn(EnvFilter)>,
 }
 
-/// Sends the log to stderr, as JSON lines or as text.
-pub(super) fn start(source: &ConfigSource, as_json: bool) -> Result<Log, CliError> {
+/// Opens a file for the log. Where stderr is a file that nothing bounds, it leads there, too.
+pub(super) fn open(path: &Path) -> Result<LogFile, CliError> {
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
+        CliError::new(ErrorKind::Io, format!("the log cannot be kept in {}", path.display()))
+            .because(error)
+            .hint("name a file in a directory of your own that exists: --log-file FILE")
+    };
+    // Whoever opens it again later may have another current directory.
+    let absolute = std::path::absolute(path).map_err(|error| failed(error.into()))?;
+    LogFile::open(&absolute, LOG_FILE_LIMIT, stderr::is_a_file())
+        .map_err(|error| failed(error.into()))
+}
+
+/// Sends the log to this file, or to stderr, as JSON lines or as text.
+pub(super) fn start(
+    source: &ConfigSource,
+    as_json: bool,
+    file: Option<LogFile>,
+) -> Result<Log, CliError> {
+    let writer = match file {
+        Some(file) => {
+            let file = Arc::new(file);
+            BoxMakeWriter::new(move || InFile(Arc::clone(&file)))
+        }
+        None => BoxMakeWriter::new(io::stderr),
+    };
     // A file that cannot be used is an error a moment later, when the daemon starts; until
     // then what comes before the file holds.
     let given = || source.overrides.log.as_ref().map(|(filter, _)| filter.clone());
@@ -30,12 +59,12 @@ pub(super) fn start(source: &ConfigSource, as_json: bool) -> Result<Log, CliErro
     let log = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
     // A second subscriber in one process is refused; then the first one goes on.
     if as_json {
-        let log = log.json().with_writer(io::stderr).with_filter_reloading();
+        let log = log.json().with_writer(writer).with_filter_reloading();
         let handle = log.reload_handle();
         let _ = log.try_init();
         Ok(Log { change: Box::new(move |filter| drop(handle.reload(filter))) })
     } else {
-        let log = log.with_ansi(false).with_writer(Lines(io::stderr)).with_filter_reloading();
+        let log = log.with_ansi(false).with_writer(Lines(writer)).with_filter_reloading();
         let handle = log.reload_handle();
         let _ = log.try_init();
         Ok(Log { change: Box::new(move |filter| drop(handle.reload(filter))) })
@@ -96,6 +125,20 @@ impl<W: Write> Write for Line<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
+    }
+}
+
+/// Takes one event for a file.
+struct InFile(Arc<LogFile>);
+
+impl Write for InFile {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        self.0.append(event).map_err(io::Error::other)?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

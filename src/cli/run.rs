@@ -18,8 +18,10 @@ use crate::store::{LockError, StoreError};
 pub(super) fn run(args: RunArgs, context: &mut Context) -> Result<Verdict, CliError> {
     let supervisor = prepare_process()?;
     let mut signals = Signals::of_daemon()?;
+    // First of all: from then on what goes wrong is told in a file that has a bound.
+    let log_file = args.log_file.as_deref().map(log::open).transpose()?;
     let source = settings::source(&args.listen)?;
-    let log = log::start(&source, args.listen.log_json)?;
+    let log = log::start(&source, args.listen.log_json, log_file)?;
     let mut host = start(source, context.socket.clone(), supervisor).map_err(explain)?;
     if start_up(&mut host, &mut signals, &log) == Started::Ready {
         announce(&host, args.json, context)?;

@@ -27,7 +27,7 @@ pub(super) fn run(args: WatchArgs, context: &mut Context) -> Result<Verdict, Cli
     })?;
     let supervisor = prepare_process()?;
     let source = settings::source(&args.listen)?;
-    let log = log::start(&source, args.listen.log_json)?;
+    let log = log::start(&source, args.listen.log_json, None)?;
     let mut host = match start(source, context.socket.clone(), supervisor) {
         Ok(host) => host,
         Err(HostError::Start(StartError::Locked(LockError::Held { .. }))) => {

@@ -2,7 +2,7 @@
 //!
 //! `dir` is the handle through which everything below a directory is reached without
 //! following links; `user` says who runs this and on which machine; `runtime` where
-//! sockets go and how long their paths may be; `access` sets modes and forbids core dumps; `memory` gives free
+//! sockets go and how long their paths may be; `stderr` where messages go; `access` sets modes and forbids core dumps; `memory` gives free
 //! memory back; `threads` starts those that may be refused; `supervisor` is what a service
 //! manager tells its services, `passed_sockets` and `launchd` the listeners that it passes.
 //! Decisions stay with the callers: nothing here knows a dossier.
@@ -21,6 +21,7 @@ pub mod node;
 #[cfg(unix)]
 pub mod passed_sockets;
 pub mod runtime;
+pub mod stderr;
 #[cfg(unix)]
 pub mod supervisor;
 pub mod threads;

@@ -9,7 +9,9 @@ PLIST = FOLDER / "dev.dossier.dossierd.plist"
 LOGS = "/Users/alice/Library/Logs/dossierd"
 EXPECTED = {
     "Label": "dev.dossier.dossierd",
-    "ProgramArguments": ["/opt/homebrew/bin/dossierd", "run"],
+    "ProgramArguments": [
+        "/opt/homebrew/bin/dossierd", "run", "--log-file", f"{LOGS}/dossierd.log",
+    ],
     "RunAtLoad": True,
     "KeepAlive": {"SuccessfulExit": False},
     "ThrottleInterval": 5,

@@ -50,8 +50,8 @@ def check_directory(report, scratch, name, binary):
     agent = plistlib.loads(run(scratch, name, binary, "--manager", "launchd").encode())
     report.equal(
         f"service print: the agent starts the binary in {name!r}",
-        (agent["ProgramArguments"], agent["EnvironmentVariables"]),
-        ([str(scratch / name / "dossierd"), "run"], {"DOSSIERD_HOME": str(scratch / name / "home")}),
+        (agent["ProgramArguments"][:3], agent["EnvironmentVariables"]),
+        ([str(scratch / name / "dossierd"), "run", "--log-file"], {"DOSSIERD_HOME": str(scratch / name / "home")}),
     )
 
 

@@ -39,6 +39,8 @@ mod large;
 mod lifecycle;
 #[cfg(target_os = "linux")]
 mod limits;
+#[cfg(unix)]
+mod log_file;
 #[cfg(all(unix, feature = "mcp"))]
 mod mcp;
 #[cfg(target_os = "linux")]

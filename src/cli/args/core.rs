@@ -64,6 +64,10 @@ pub struct RunArgs {
     /// How it listens.
     #[command(flatten)]
     pub listen: ListenArgs,
+    /// Write the log to this file instead of stderr, below 10 MB, with one former file of as much
+    /// (FILE.1); stderr ends there, too, where it is a file
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub log_file: Option<PathBuf>,
     /// Print one JSON line on stdout when it is ready
     #[arg(long)]
     pub json: bool,
