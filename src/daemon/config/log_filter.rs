@@ -26,7 +26,7 @@ pub fn log_filter(text: &str) -> Result<String, String> {
 
 /// The same with what it leaves out: errors of parts that it does not name.
 pub fn log_directives(filter: &str) -> String {
-    let has_level_for_all = filter.split(',').any(|directive| is_level(directive));
+    let has_level_for_all = filter.split(',').any(is_level);
     match has_level_for_all {
         true => filter.to_owned(),
         false => format!("error,{filter}"),
