@@ -13,7 +13,7 @@ use crate::host::{Host, HostConfig, HostError, ServerError, Started};
 use crate::platform::access::{forbid_core_dumps, restrict_new_files};
 use crate::platform::memory;
 use crate::platform::supervisor::Supervisor;
-use crate::store::{LockError, StoreError};
+use crate::store::{LockError, StoreError, with_causes};
 
 pub(super) fn run(args: RunArgs, context: &mut Context) -> Result<Verdict, CliError> {
     let supervisor = prepare_process()?;
@@ -66,6 +66,7 @@ pub(super) fn reload(host: &mut Host, log: &Log) {
     if let Ok(reloaded) = host.reload()
         && let Err(error) = log.set(&reloaded.log)
     {
+        let error = with_causes(&error);
         tracing::error!(%error, "the log goes on with its former filter");
     }
     if is_told {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::project::MissionCatalog;
-use crate::store::{Home, MissionOverridesFile, Overrides};
+use crate::store::{Home, MissionOverridesFile, Overrides, with_causes};
 
 /// How soon after a failure writing is tried again.
 const RETRY: Duration = Duration::from_secs(60);
@@ -79,6 +79,7 @@ impl LastGoodMissions {
         match loaded {
             Ok(kept) => known.kept = Some(kept),
             Err(error) => {
+                let error = with_causes(&error);
                 tracing::warn!(%error, "the last good mission overrides are not known");
             }
         }
@@ -112,6 +113,7 @@ impl LastGoodMissions {
             }
             Err(error) => {
                 known.failed = Some(Instant::now());
+                let error = with_causes(&error);
                 tracing::warn!(%error, "good mission overrides cannot be kept; one that breaks is lost at the next start");
             }
         }

@@ -74,4 +74,18 @@ mod tests {
         std::fs::write(&file.0, "nonsense").expect("written");
         assert_eq!(file.load(), []);
     }
+
+    #[test]
+    fn a_warning_says_what_led_to_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = SessionFile(dir.path().join("sessions.json"));
+        atomic::replace(&file.0, b"nonsense", 0o600).expect("written");
+        let said = tempfile::NamedTempFile::new().expect("a file");
+        let out = said.reopen().expect("opens");
+        let log = tracing_subscriber::fmt().with_writer(std::sync::Mutex::new(out)).finish();
+        tracing::subscriber::with_default(log, || assert_eq!(file.load(), []));
+        let said = std::fs::read_to_string(said.path()).expect("reads");
+        assert!(said.contains("not a valid list of sessions"), "{said}");
+        assert!(said.contains("expected ident"), "what the parser said: {said}");
+    }
 }

@@ -8,7 +8,7 @@ use crate::daemon::command::Target;
 use crate::daemon::fresh::Waiters;
 use crate::daemon::view::WatchState;
 use crate::dossier::RelPath;
-use crate::store::RootKind;
+use crate::store::{RootKind, with_causes};
 use crate::watch::{Batch, MarkKind};
 
 impl Engine {
@@ -178,6 +178,7 @@ impl Engine {
         if let Some(cookies) = &self.parts.cookies
             && let Err(error) = cookies.rearm(self.parts.backend.as_ref())
         {
+            let error = with_causes(&error);
             tracing::warn!(%error, "fresh reads fall back to full scans");
         }
     }

@@ -110,6 +110,7 @@ impl Journal {
             }
         }
         if let Err(error) = self.clock.close() {
+            let error = with_causes(&error);
             tracing::warn!(%error, "the clock could not be closed; it goes on from its ceiling");
         }
     }
