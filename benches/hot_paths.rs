@@ -176,6 +176,7 @@ fn context(root: &Path) -> ProjectContext {
     ProjectContext::load(root, Arc::clone(catalog), "0123456789ab", || GeneratedIdentity {
         project_uuid: "5f0c9a3e-7d61-4b8e-9c1f-2a64d0b7e815".to_owned(),
         project_slug: "bench".to_owned(),
+        fault: None,
     })
 }
 

@@ -7,7 +7,7 @@ use dossierd::dossier::fleet::Fleet;
 use dossierd::dossier::timeline::Timeline;
 use dossierd::dossier::verify::{LogVerifier, event_type_of, is_ulid};
 use dossierd::fuzzing::served_line;
-use dossierd::store::{DossierDir, EventLog, LineBody, LogLine, LogReader, Position};
+use dossierd::store::{DossierDir, EventLog, LineBody, LogLine, LogReader, Pace, Position};
 use dossierd::survey::History;
 
 use super::scratch;
@@ -32,7 +32,8 @@ pub fn check(data: &[u8]) {
     std::fs::write(&path, &found).expect("the log can be written");
     let read = || std::fs::read(&path).expect("the log can be read");
 
-    let (log, recovery) = EventLog::open(place.clone(), LARGE).expect("no damage keeps it shut");
+    let (log, recovery) =
+        EventLog::open(place.clone(), LARGE, &Pace::default()).expect("no damage keeps it shut");
     let kept = read();
     assert_eq!(kept, repaired(&found), "what is kept");
     assert!(kept.starts_with(before.as_bytes()), "nothing before the damage is lost");
@@ -40,7 +41,8 @@ pub fn check(data: &[u8]) {
     assert!(!recovery.foreign_last_line || last_line_is_foreign(&kept));
     drop(log);
 
-    let (log, again) = EventLog::open(place.clone(), LARGE).expect("it opens again");
+    let (log, again) =
+        EventLog::open(place.clone(), LARGE, &Pace::default()).expect("it opens again");
     assert_eq!((again.cut_bytes, again.foreign_last_line), (0, recovery.foreign_last_line));
     assert_eq!(read(), kept, "a second repair finds nothing");
     check_lines(&place, &kept, log, recovery.cut_bytes == 0 && damage.is_empty());
@@ -72,7 +74,7 @@ fn check_lines(place: &DossierDir, kept: &[u8], mut log: EventLog, is_sound: boo
     assert_eq!(bodies(&lines), expected);
     read_as_events(&expected, is_sound);
     // The state is folded from it at each start. A foreign line is a fault to be told, not more.
-    drop(History::read(LogReader::new(place.clone())).expect("it can be read"));
+    drop(History::read(LogReader::new(place.clone()), &Pace::default()).expect("it can be read"));
 
     log.append(&[NEXT, b"\n"].concat()).expect("it can be appended to");
     assert!(log.rotate().expect("it can be closed"), "it has something in it");

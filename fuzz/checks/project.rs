@@ -66,6 +66,7 @@ fn check_identity(root: &Path, file: &[u8]) {
     let generate = || GeneratedIdentity {
         project_uuid: "8a4a7da6-a97c-4bb4-893a-b31664abfee4".to_owned(),
         project_slug: "shop".to_owned(),
+        fault: None,
     };
     let load = || {
         let mut faults = Vec::new();

@@ -81,7 +81,7 @@ fn loader(home: Option<&Home>) -> impl Fn(&Path) -> ProjectContext + Sync + use<
     let missions = LastGoodMissions::reading(home);
     move |root: &Path| {
         let generate = || -> GeneratedIdentity {
-            let known = identities.as_ref().and_then(|files| kept_identity(files, root));
+            let known = identities.as_ref().and_then(|files| kept_identity(files, root, &node_id));
             known.unwrap_or_else(|| identity_of_path(root, &node_id))
         };
         ProjectContext::load(root, missions.load(root), &node_id, generate)

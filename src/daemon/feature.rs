@@ -187,6 +187,11 @@ impl Feature {
         self.safety_job.take_if(|job| *job <= self.done).is_some_and(|job| job == self.done && full)
     }
 
+    /// Has its first job ended?
+    pub(super) fn is_loaded(&self) -> bool {
+        self.loaded
+    }
+
     /// Is something to be done, apart from paths that settle?
     pub(super) fn is_due(&self) -> bool {
         self.due.full || self.due.empty || self.due.context

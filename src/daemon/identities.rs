@@ -3,12 +3,13 @@
 
 use std::path::Path;
 
+use super::journal::describe;
 use super::last_good::LastGoodMissions;
 use crate::dossier::Digest;
 use crate::platform::user;
 use crate::project::ProjectContext;
-use crate::project::identity::{GeneratedIdentity, default_node_id};
-use crate::store::{Home, IdentityFile};
+use crate::project::identity::{CONFIG, GeneratedIdentity, IdentityFault, default_node_id};
+use crate::store::{Home, IdentityFile, StoreError};
 
 /// Loads what the project at a root says of itself.
 pub type ProjectLoader = Box<dyn Fn(&Path) -> ProjectContext + Send + Sync>;
@@ -28,22 +29,40 @@ pub fn project_loader(home: &Home) -> ProjectLoader {
 fn generated_identity(identities: &IdentityFile, root: &Path, node_id: &str) -> GeneratedIdentity {
     match identities.load_or_create(root, &slug_of(root), node_id) {
         Ok(kept) => generated(kept),
-        Err(error) => {
-            tracing::error!(%error, "the project's identity cannot be kept; one made from its path is used");
-            identity_of_path(root, node_id)
-        }
+        Err(error) => stand_in(&error, root, node_id),
     }
 }
 
-/// The identity that the daemon keeps for a project, if it does.
-pub fn kept_identity(identities: &IdentityFile, root: &Path) -> Option<GeneratedIdentity> {
-    identities.load(root).ok().flatten().map(generated)
+/// The identity that the daemon keeps for a project, if it does; one that cannot be read is
+/// not replaced by another.
+pub fn kept_identity(
+    identities: &IdentityFile,
+    root: &Path,
+    node_id: &str,
+) -> Option<GeneratedIdentity> {
+    match identities.load(root) {
+        Ok(kept) => kept.map(generated),
+        Err(error) => Some(stand_in(&error, root, node_id)),
+    }
+}
+
+/// What stands for an identity that cannot be read or kept. Another one is or will be that of
+/// the project, so nothing may be written under this one.
+fn stand_in(error: &StoreError, root: &Path, node_id: &str) -> GeneratedIdentity {
+    let message = format!(
+        "it is not known who the project is, so nothing is logged, accepted or in sync: {}; \
+         or state project.uuid and project.slug in its {CONFIG}; then restart dossierd",
+        describe(error)
+    );
+    let fault = IdentityFault { message, passes: error.is_full() || error.is_shortage() };
+    GeneratedIdentity { fault: Some(fault), ..identity_of_path(root, node_id) }
 }
 
 fn generated(kept: crate::store::ProjectIdentity) -> GeneratedIdentity {
     GeneratedIdentity {
         project_uuid: kept.project_uuid.to_string(),
         project_slug: kept.project_slug,
+        fault: None,
     }
 }
 
@@ -62,5 +81,6 @@ pub fn identity_of_path(root: &Path, node_id: &str) -> GeneratedIdentity {
     GeneratedIdentity {
         project_uuid: uuid::Builder::from_random_bytes(bytes).into_uuid().to_string(),
         project_slug: slug_of(root),
+        fault: None,
     }
 }

@@ -45,6 +45,8 @@ pub(super) struct Whereabouts {
     pub project_root: PathBuf,
     /// Path relative to the project root, as shown; empty if it is the root itself.
     pub prefix: String,
+    /// Why its dossier directory is another feature's, if so.
+    pub dossier_of: Option<String>,
 }
 
 impl Whereabouts {
@@ -59,7 +61,13 @@ impl Whereabouts {
             dir: dir.to_path_buf(),
             project_root: project_root.to_path_buf(),
             prefix: prefix.unwrap_or_default().into_owned(),
+            dossier_of: None,
         })
+    }
+
+    /// Would both have the same dossier directory?
+    pub(super) fn shares_dossier_with(&self, other: &Self) -> bool {
+        self.name == other.name && self.project_root == other.project_root
     }
 }
 
@@ -202,6 +210,10 @@ impl Job {
                         (Box::new(work), Some(loaded))
                     }
                 };
+                if loaded.as_ref().is_some_and(|loaded| loaded.cancelled) {
+                    // What the log says is not known, so nothing can be told from it.
+                    return JobResult { id: whereabouts.id, work, loaded: None, survey: None };
+                }
                 let survey = survey(&mut work, assignment, extent, &around);
                 if let (Ok(survey), true) = (&survey, loaded.is_some()) {
                     work.go_on(survey);
@@ -234,7 +246,8 @@ fn survey(
         work.survey.run(&nothing, around, &work.ledger)?;
     }
     let Surveyed { scan, changed, answers } = surveyed?;
-    let other_stream = emission::is_other_stream(&work.survey, &work.ledger);
+    let barred = work.survey.obstacle().is_some();
+    let other_stream = !barred && emission::is_other_stream(&work.survey, &work.ledger);
     if other_stream {
         // What was there in another context says nothing of what is missing in this one.
         work.ledger = Ledger::default();
@@ -242,7 +255,7 @@ fn survey(
     }
     let cancelled = scan.as_ref().is_some_and(|scan| scan.cancelled);
     // Half a scan says nothing of what is gone: it is never written down.
-    let emitted = if cancelled {
+    let emitted = if cancelled || barred {
         None
     } else {
         emission::emitted(&work.survey, &mut work.ledger, extent, other_stream, now())

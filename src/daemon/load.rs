@@ -12,11 +12,14 @@ use super::job::{FeatureWork, JobEnvironment, Published, Whereabouts};
 use super::journal::describe;
 use super::order::Order;
 use super::snapshot_file::SNAPSHOT_FILE;
-use super::view::StoreState;
+use super::view::{HARD_LINK, SAME_NAME, StoreState, UNKNOWN_IDENTITY};
 use crate::dossier::event::RawEvent;
 use crate::dossier::ledger::{BatchEnd, Checkpoint, Ledger};
 use crate::index::{FeatureIndex, IgnoreRules, IndexCache};
-use crate::store::{DossierDir, EventLog, StoreError, atomic, document, project_id};
+use crate::store::{
+    DossierDir, EventLog, FallbackReason, Pace, StoreError, atomic, document, project_id,
+    with_causes,
+};
 use crate::survey::{Assignment, FeatureSurvey, History, Surroundings, ignore_anomalies};
 
 /// An index cache larger than this is not read.
@@ -32,6 +35,8 @@ pub(super) struct Loaded {
     pub last_clock: u64,
     /// Bytes of the full scan that its active segment begins with.
     pub opening: u64,
+    /// It was ended early: nothing is known of the log, and nothing was done to it.
+    pub cancelled: bool,
 }
 
 impl Loaded {
@@ -61,13 +66,7 @@ pub(super) fn load(
     around: &Surroundings<'_>,
     environment: &JobEnvironment,
 ) -> (FeatureWork, Loaded) {
-    let project_id = project_id(&whereabouts.project_root);
-    let (place, fallback) = DossierDir::choose(
-        &whereabouts.project_root,
-        &whereabouts.name,
-        &project_id,
-        &environment.home,
-    );
+    let (place, fallback) = place_of(whereabouts, environment);
     let (rules, ignore_faults) =
         IgnoreRules::load(&whereabouts.dir, Some(&whereabouts.project_root));
     let (cache, attached) = read_cache(whereabouts, environment);
@@ -82,43 +81,105 @@ pub(super) fn load(
         whereabouts.prefix.clone(),
         index,
         ignore_anomalies(&ignore_faults),
-        Some(place.clone()),
+        place.clone().filter(|_| whereabouts.dossier_of.is_none()),
     );
+    survey.barred.clone_from(&whereabouts.dossier_of);
     let (mut repaired_bytes, mut resumed) = (0, false);
-    let opened = EventLog::open(place.clone(), environment.segment_bytes);
-    let read = opened.and_then(|(log, recovery)| {
-        repaired_bytes = recovery.cut_bytes;
-        let resume = |checkpoint| {
-            let ledger = survey.resume(checkpoint, assignment, around);
-            resumed = ledger.is_some();
-            ledger
-        };
-        let written = Written::read(&log, checkpoint, resume)?;
-        Ok((Box::new(log), written))
+    let read = openable(&mut survey, place.as_ref(), around).and_then(|place| {
+        let pace = Pace { cancelled: Some(around.cancelled), beat: around.beat };
+        let opened = EventLog::open(place.clone(), environment.segment_bytes, &pace);
+        let read = opened.and_then(|(log, recovery)| {
+            repaired_bytes = recovery.cut_bytes;
+            let resume = |checkpoint| {
+                let ledger = survey.resume(checkpoint, assignment, around);
+                resumed = ledger.is_some();
+                ledger
+            };
+            let written = Written::read(&log, checkpoint, resume, &pace)?;
+            Ok((Box::new(log), written))
+        });
+        read.map_err(NoLog::from)
     });
     if repaired_bytes > 0 {
         tracing::warn!(feature = %whereabouts.id, repaired_bytes, "cut off a torn line of the event log");
     }
-    let is_later = matches!(read, Err(StoreError::Newer { .. } | StoreError::NewerEvents { .. }));
+    let cancelled = matches!(&read, Err(no_log) if no_log.cancelled);
+    let failing_code = read.as_ref().err().and_then(|no_log| no_log.code);
     let (log, written) = match read {
         Ok((log, written)) => (Ok(log), written),
-        Err(error) => (Err(describe(&error)), Written::default()),
+        Err(no_log) => (Err(no_log.message), Written::default()),
     };
+    let is_in_project = place.as_ref().is_some_and(DossierDir::is_in_project);
     let store = StoreState {
-        location: if place.is_in_project() { "project" } else { "state" },
+        location: if is_in_project { "project" } else { "state" },
         fallback_reason: fallback.map(|reason| reason.to_string()),
         failing: log.as_ref().err().cloned(),
-        failing_code: is_later.then_some("later-version"),
+        failing_code,
         repaired_bytes,
     };
     let Written { ledger, last_event_id, last_clock, opening } = written;
-    let published = published.filter(|it| resumed && is_of_snapshot(&place, &it.id));
-    let loaded = Loaded { log, last_event_id, last_clock, opening };
-    let cache_dirty = !resumed;
+    let is_published =
+        |it: &Published| place.as_ref().is_some_and(|place| is_of_snapshot(place, &it.id));
+    let published = published.filter(|it| resumed && is_published(it));
+    let loaded = Loaded { log, last_event_id, last_clock, opening, cancelled };
+    // An index that nothing was read into is not worth the one that is kept.
+    let cache_dirty = !resumed && !cancelled;
     let has_snapshot_file = false;
     let work =
         FeatureWork { survey, ledger, store, opening, published, has_snapshot_file, cache_dirty };
     (work, loaded)
+}
+
+/// Where the feature's files are. Where they are another feature's, that one's place is only
+/// looked at.
+fn place_of(
+    whereabouts: &Whereabouts,
+    environment: &JobEnvironment,
+) -> (Option<DossierDir>, Option<FallbackReason>) {
+    let Whereabouts { project_root, name, .. } = whereabouts;
+    let (project_id, home) = (project_id(project_root), &environment.home);
+    if whereabouts.dossier_of.is_some() {
+        return (DossierDir::existing(project_root, name, &project_id, home), None);
+    }
+    let (place, fallback) = DossierDir::choose(project_root, name, &project_id, home);
+    (Some(place), fallback)
+}
+
+/// Why a feature has no log.
+struct NoLog {
+    message: String,
+    code: Option<&'static str>,
+    cancelled: bool,
+}
+
+impl From<StoreError> for NoLog {
+    fn from(error: StoreError) -> Self {
+        let code = match &error {
+            StoreError::Newer { .. } | StoreError::NewerEvents { .. } => Some("later-version"),
+            StoreError::Linked { .. } => Some(HARD_LINK),
+            _ => None,
+        };
+        let cancelled = matches!(error, StoreError::Cancelled { .. });
+        Self { message: describe(&error), code, cancelled }
+    }
+}
+
+/// The place, if a log may be opened there at all.
+fn openable<'a>(
+    survey: &mut FeatureSurvey,
+    place: Option<&'a DossierDir>,
+    around: &Surroundings<'_>,
+) -> Result<&'a DossierDir, NoLog> {
+    let no_log = |message: String, code| NoLog { message, code: Some(code), cancelled: false };
+    if let Some(barred) = &survey.barred {
+        return Err(no_log(barred.clone(), SAME_NAME));
+    }
+    let context = survey.look_at_project(around);
+    // While there is only too little room, the log waits for the identity as for anything else.
+    if let Some(fault) = context.identity.fault.as_ref().filter(|fault| !fault.passes) {
+        return Err(no_log(fault.message.clone(), UNKNOWN_IDENTITY));
+    }
+    place.ok_or_else(|| no_log("the feature has no dossier directory".to_owned(), SAME_NAME))
 }
 
 /// What a log says.
@@ -136,6 +197,7 @@ impl Written {
         log: &EventLog,
         checkpoint: Option<(Checkpoint, u64)>,
         resume: impl FnOnce(Checkpoint) -> Option<Ledger>,
+        pace: &Pace<'_>,
     ) -> Result<Self, StoreError> {
         let had_checkpoint = checkpoint.is_some();
         if let Some((checkpoint, opening)) = checkpoint
@@ -153,7 +215,7 @@ impl Written {
             });
         }
         tracing::debug!(log = %log.dir().path().display(), had_checkpoint, "the log is read from its beginning");
-        let history = History::read(log.lines())?;
+        let history = History::read(log.lines(), pace)?;
         let History { state, last, last_event_id, last_clock, opening } = history;
         let mut ledger = Ledger::of_log(state, last);
         if log.end().is_some_and(|end| end.offset == 0) {
@@ -218,9 +280,13 @@ pub(super) fn save_cache(
     match cache.to_bytes() {
         Ok(bytes) => {
             if let Err(error) = atomic::replace_unsynced(&path, &bytes, 0o600) {
+                let error = with_causes(&error);
                 tracing::warn!(feature = %whereabouts.id, %error, "the index cache cannot be written");
             }
         }
-        Err(error) => tracing::warn!(feature = %whereabouts.id, %error, "no index cache"),
+        Err(error) => {
+            let error = with_causes(&error);
+            tracing::warn!(feature = %whereabouts.id, %error, "no index cache");
+        }
     }
 }

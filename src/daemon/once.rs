@@ -148,7 +148,7 @@ fn write_feature(
     if let Some(emitted) = survey.emitted {
         orders.push(Order::Append { feature: id, emitted: Box::new(emitted), ticket: 0 });
     }
-    let place = work.survey.place.clone();
+    let place = work.survey.place.clone().filter(|_| work.survey.obstacle().is_none());
     let mut feature = Feature::new(at, String::new(), Instant::now());
     feature.work = Some(work);
     let view = publish::feature_view(&feature, survey.cost, survey.ended_at);

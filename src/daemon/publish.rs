@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::feature::Feature;
+use super::job::FeatureWork;
 use super::root::Root;
 use super::view::{
     FeatureView, Health, IgnoredEntry, PendingFeature, ProjectView, Rendered, RootView, ScanCost,
-    View, WatchState,
+    StoreState, UNKNOWN_IDENTITY, View, WatchState,
 };
 use crate::dossier::Timestamp;
 use crate::dossier::completeness::CompletenessStatus;
@@ -49,13 +50,27 @@ pub(super) fn feature_view(
         computed_at: judged.computed_at,
         last_scanned_at: scanned_at,
         watch: feature.watch.clone(),
-        store: work.store.clone(),
+        store: store_state(work),
         place: work.survey.place.clone(),
         ignored: Arc::new(ignored),
         cost,
         generation: former.map_or(1, |view| view.generation + 1),
         rendered: Rendered::default(),
     })
+}
+
+/// How the durable files do. That nothing may be written, whoever the project is, may have come
+/// after the log was opened.
+fn store_state(work: &FeatureWork) -> StoreState {
+    let store = work.store.clone();
+    match work.survey.obstacle() {
+        Some(obstacle) if store.failing.is_none() => StoreState {
+            failing: Some(obstacle.to_owned()),
+            failing_code: Some(UNKNOWN_IDENTITY),
+            ..store
+        },
+        _ => store,
+    }
 }
 
 /// The same view in another watch state. A feature whose directory is gone is neither

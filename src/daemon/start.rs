@@ -38,7 +38,7 @@ pub enum StartError {
     /// Another daemon runs, or the lock cannot be taken.
     #[error("{}", match .0 {
         LockError::Held { .. } => "another dossierd is running already",
-        LockError::Io { .. } => "the daemon's lock cannot be taken",
+        LockError::Linked { .. } | LockError::Io { .. } => "the daemon's lock cannot be taken",
     })]
     Locked(#[source] LockError),
     /// A file of ours cannot be read or written.

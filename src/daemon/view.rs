@@ -61,6 +61,14 @@ impl WatchState {
     }
 }
 
+/// [`StoreState::failing_code`]: the log has other names, and what is written to it would be
+/// written to somebody else's file.
+pub const HARD_LINK: &str = "hard-link";
+/// The dossier directory is that of another feature of the same name in the project.
+pub const SAME_NAME: &str = "same-name";
+/// It is not known who the project is.
+pub const UNKNOWN_IDENTITY: &str = "identity";
+
 /// Where a feature's durable files are, and how they do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StoreState {
@@ -71,7 +79,7 @@ pub struct StoreState {
     /// Why the log cannot be written at the moment; events wait in memory.
     pub failing: Option<String>,
     /// What kind of thing keeps it from being written, where that has to be told apart:
-    /// `later-version`.
+    /// `later-version`, or one of the words above.
     pub failing_code: Option<&'static str>,
     /// Bytes of a torn last line that were cut off at the start.
     pub repaired_bytes: u64,

@@ -81,7 +81,11 @@ mod tests {
     }
 
     fn generate() -> GeneratedIdentity {
-        GeneratedIdentity { project_uuid: "u".to_owned(), project_slug: "s".to_owned() }
+        GeneratedIdentity {
+            project_uuid: "u".to_owned(),
+            project_slug: "s".to_owned(),
+            fault: None,
+        }
     }
 
     #[test]

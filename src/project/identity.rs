@@ -26,6 +26,15 @@ pub enum IdentityOrigin {
     Generated,
 }
 
+/// Why it is not known who a project is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityFault {
+    /// What is wrong, and what to do.
+    pub message: String,
+    /// Is it a lack of room, files or memory, which ends by itself?
+    pub passes: bool,
+}
+
 /// What stands for a project whose configuration has no identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GeneratedIdentity {
@@ -33,6 +42,8 @@ pub struct GeneratedIdentity {
     pub project_uuid: String,
     /// A short name for people.
     pub project_slug: String,
+    /// Why it only stands in for the one that was generated before, and what to do.
+    pub fault: Option<IdentityFault>,
 }
 
 /// A project's identity, as events and baselines carry it.
@@ -48,6 +59,9 @@ pub struct ProjectIdentity {
     pub build_id: String,
     /// Where the UUID came from.
     pub origin: IdentityOrigin,
+    /// Why this is not known to be the project's identity: nothing may be written under it, nor
+    /// compared with what was accepted under another.
+    pub fault: Option<IdentityFault>,
 }
 
 /// The default `node_id`: the first 12 hex digits of SHA-256 of `hostname:username`.
@@ -94,8 +108,8 @@ impl ProjectIdentity {
         let build_id = checked(build, "build_id", name, is_name);
         let build_id = build_id.unwrap_or_else(|| default_build_id(canonical_root, &node_id));
         let slug = slug.map(|(_, slug)| slug);
-        let (project_uuid, project_slug, origin) = match (uuid, slug) {
-            (Some(uuid), Some(slug)) => (uuid, slug, IdentityOrigin::Config),
+        let (project_uuid, project_slug, origin, fault) = match (uuid, slug) {
+            (Some(uuid), Some(slug)) => (uuid, slug, IdentityOrigin::Config, None),
             (uuid, slug) => {
                 let generated = generate();
                 let origin = match uuid {
@@ -103,10 +117,23 @@ impl ProjectIdentity {
                     None => IdentityOrigin::Generated,
                 };
                 let slug = slug.unwrap_or(generated.project_slug);
-                (uuid.unwrap_or(generated.project_uuid), slug, origin)
+                (uuid.unwrap_or(generated.project_uuid), slug, origin, generated.fault)
             }
         };
-        ProjectIdentity { project_uuid, project_slug, node_id, build_id, origin }
+        ProjectIdentity { project_uuid, project_slug, node_id, build_id, origin, fault }
+    }
+
+    /// Stays what it was known to be, if it cannot be read any more: one that was generated
+    /// never becomes another one.
+    pub fn stay(&mut self, known: &Self) {
+        let is_same = self.origin == known.origin
+            && (self.origin == IdentityOrigin::Generated
+                || self.project_uuid == known.project_uuid);
+        if self.fault.is_some() && known.fault.is_none() && is_same {
+            self.project_uuid.clone_from(&known.project_uuid);
+            self.project_slug.clone_from(&known.project_slug);
+            self.fault = None;
+        }
     }
 }
 
@@ -154,21 +181,30 @@ fn read_project(root: &Path, faults: &mut Vec<ProjectFault>) -> Option<Node> {
 /// A value and its line; nothing counts as absent.
 fn text_of(project: &Node, key: &str, faults: &mut Vec<ProjectFault>) -> Option<(u64, String)> {
     let node = project.get(key)?;
+    let mut fault = |rule: String| {
+        let message = format!("project.{key} {rule}; a default is used instead");
+        faults.push(ProjectFault { file: CONFIG.to_owned(), line: Some(node.line), message });
+        None
+    };
     match &node.value {
         Value::Null => None,
         Value::Scalar(text) if text.is_empty() => None,
-        Value::Scalar(text)
-            if text.len() <= MAX_VALUE_BYTES && !text.chars().any(char::is_control) =>
-        {
-            Some((node.line, text.clone()))
-        }
-        _ => {
-            let message = format!("project.{key} must be text of at most {MAX_VALUE_BYTES} bytes");
-            let line = Some(node.line);
-            faults.push(ProjectFault { file: CONFIG.to_owned(), line, message });
-            None
-        }
+        Value::Scalar(text) => match broken_rule(text) {
+            None => Some((node.line, text.clone())),
+            Some(rule) => fault(rule),
+        },
+        _ => fault(format!("must be text; this is {}", node.kind())),
     }
+}
+
+/// The rule for values that this text breaks, if it does.
+fn broken_rule(text: &str) -> Option<String> {
+    if text.len() > MAX_VALUE_BYTES {
+        let length = text.len();
+        return Some(format!("must be at most {MAX_VALUE_BYTES} bytes long; this is {length}"));
+    }
+    let control = text.chars().find(|found| found.is_control())?;
+    Some(format!("must have no control character; this has U+{:04X}", u32::from(control)))
 }
 
 #[cfg(test)]
@@ -187,6 +223,7 @@ mod tests {
         let generate = || GeneratedIdentity {
             project_uuid: "generated".to_owned(),
             project_slug: "made-up".to_owned(),
+            fault: None,
         };
         let mut faults = Vec::new();
         (ProjectIdentity::load(dir.path(), "node", generate, &mut faults), faults)
@@ -242,9 +279,39 @@ mod tests {
             Generated,
             Some("config.yaml:2: project.node_id"),
         );
+        let long = format!("project:\n  slug: {}\n", "x".repeat(201));
+        for (config, rule) in [
+            ("project:\n  slug: [a]\n", "2: project.slug must be text; this is "),
+            (&long, "2: project.slug must be at most 200 bytes long; this is 201; a default"),
+            (
+                "project:\n  uuid: \"a\\\"b\\u0007\"\n",
+                "2: project.uuid must have no control character; this has U+0007; a default",
+            ),
+        ] {
+            check(config, generated, Generated, Some(rule));
+        }
         check(&"[".repeat(40_000), generated, Generated, Some("config.yaml:1"));
         assert_eq!(load(Some(b"\xff")).1.len(), 1);
         assert!(load(None).1.is_empty());
+    }
+
+    #[test]
+    fn what_was_generated_stays_when_it_cannot_be_read_any_more() {
+        let (known, _) = load(None);
+        let fault = IdentityFault { message: "unreadable".to_owned(), passes: false };
+        let lost = ProjectIdentity {
+            project_uuid: "another".to_owned(),
+            fault: Some(fault.clone()),
+            ..known.clone()
+        };
+        let check = |known: &ProjectIdentity, stays: bool| {
+            let mut found = lost.clone();
+            found.stay(known);
+            assert_eq!(found, if stays { known.clone() } else { lost.clone() });
+        };
+        check(&known, true);
+        check(&ProjectIdentity { fault: Some(fault), ..known.clone() }, false);
+        check(&ProjectIdentity { origin: IdentityOrigin::Config, ..known }, false);
     }
 
     #[test]

@@ -115,17 +115,30 @@ pub enum StoreError {
         /// Why not.
         problem: &'static str,
     },
-    /// Another process writes here.
-    #[error(
-        "another dossierd{} writes to {}; stop it, or give this one another project",
-        pid.map(|pid| format!(" (process {pid})")).unwrap_or_default(),
-        path.display()
-    )]
+    /// Somebody writes here: another process, or this one for another feature.
+    #[error("{}", busy(path, *pid))]
     Busy {
         /// The lock file.
         path: PathBuf,
         /// Who, where the lock file says.
         pid: Option<u32>,
+    },
+    /// The file has further names, so that writing to it would change a file elsewhere.
+    #[error(
+        "{} is one of {links} names (hard links) of one file, and writing to it would change the others; put a copy in its place (cp -p FILE FILE.copy && mv FILE.copy FILE), or remove it",
+        path.display()
+    )]
+    Linked {
+        /// The file.
+        path: PathBuf,
+        /// How many names it has.
+        links: u64,
+    },
+    /// Nobody waited for it any more.
+    #[error("reading {} was ended before it was done", path.display())]
+    Cancelled {
+        /// The file, or the directory of the log.
+        path: PathBuf,
     },
     /// The log does not have this place (any more).
     #[error("the log {} has no line that begins at segment {}, offset {}", path.display(), position.segment, position.offset)]
@@ -209,6 +222,22 @@ pub(super) fn is_shortage(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let short = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
     Errno::from_io_error(error).is_some_and(|errno| short.contains(&errno))
+}
+
+/// Who writes to what this lock file stands for.
+fn busy(lock: &Path, pid: Option<u32>) -> String {
+    let lock = lock.display();
+    match pid {
+        Some(pid) if pid == std::process::id() => format!(
+            "this dossierd (process {pid}) has {lock} for another feature already; rename one of the two, or remove its registration"
+        ),
+        Some(pid) => format!(
+            "another dossierd (process {pid}) writes to {lock}; stop it, or give this one another project"
+        ),
+        None => {
+            format!("another dossierd writes to {lock}; stop it, or give this one another project")
+        }
+    }
 }
 
 /// An error with everything that led to it, on one line.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::atomic::{self, open_parent};
 use super::error::{At, StoreError};
 use super::event_log::repair::repair;
+use super::pace::Pace;
 use crate::platform::Open;
 
 /// A file of lines. Cheap to clone; opened at each use.
@@ -34,7 +35,9 @@ impl LineFile {
     pub fn append(&self, lines: &[u8]) -> Result<(), StoreError> {
         let (dir, name) = open_parent(&self.path)?;
         let mut file = dir.open_file(&name, Open::AppendOrCreate(0o600)).at("open", &self.path)?;
-        let len = repair(&file).at("repair", &self.path)?.len;
+        let repaired = repair(&file, &Pace::default()).at("repair", &self.path)?;
+        let cancelled = || StoreError::Cancelled { path: self.path.clone() };
+        let len = repaired.ok_or_else(cancelled)?.len;
         if let Err(source) = file.write_all(lines).and_then(|()| file.sync_data()) {
             // What cannot be cut off now is a torn end for the next append.
             let _ = file.set_len(len);

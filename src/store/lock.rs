@@ -29,6 +29,17 @@ pub enum LockError {
         /// The holder, as the file says; for people only.
         pid: Option<u32>,
     },
+    /// The lock file has further names, so that writing to it would change a file elsewhere.
+    #[error(
+        "{} is one of {links} names (hard links) of one file, and writing to it would change the others; remove it",
+        path.display()
+    )]
+    Linked {
+        /// The lock file.
+        path: PathBuf,
+        /// How many names it has.
+        links: u64,
+    },
     /// The system refused.
     #[error("cannot lock {}", path.display())]
     Io {
@@ -73,7 +84,11 @@ impl InstanceLock {
                 Err(TryLockError::Error(source)) => return Err(io(source)),
             }
             let named = dir.facts(name).map_err(io)?.map(|facts| facts.id);
-            if named == Some(file_facts(&file).map_err(io)?.id) {
+            let facts = file_facts(&file).map_err(io)?;
+            if named == Some(facts.id) {
+                if facts.links > 1 {
+                    return Err(LockError::Linked { path, links: facts.links });
+                }
                 // The pid is a courtesy to people: that it cannot be written (a full
                 // disk) is no reason not to hold the lock.
                 let _ = write_pid(&mut file);

@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::thread::ScopedJoinHandle;
 
 use super::baselines::Baselines;
+use super::sources::{baseline_key, both_at_once, provenance};
 use super::task::{Task, TaskError};
 use super::{faults, now};
 use crate::dossier::anomaly::Anomaly;
@@ -18,11 +18,9 @@ use crate::dossier::assemble::{Assembler, Sources};
 use crate::dossier::baseline::{Baseline, BaselineKey};
 use crate::dossier::drift::{self, BaselineState, Drift};
 use crate::dossier::ledger::{Checkpoint, Ledger};
-use crate::dossier::record::Provenance;
 use crate::dossier::snapshot::Snapshot;
 use crate::dossier::{Dossier, RelPath, Timestamp, extract};
 use crate::index::{FeatureIndex, RootFault, ScanOutcome, ScanProgress, ScanRequest, ScanSettings};
-use crate::platform::threads::spawn_scoped;
 use crate::project::ProjectContext;
 use crate::store::DossierDir;
 use crate::watch::DirWatcher;
@@ -126,6 +124,8 @@ pub struct FeatureSurvey {
     pub index: FeatureIndex,
     /// Where durable files are, if anywhere.
     pub place: Option<DossierDir>,
+    /// Why its durable files must not be used, whatever the project says.
+    pub barred: Option<String>,
     /// What the project said of itself.
     pub context: Option<Arc<ProjectContext>>,
     /// What was judged last.
@@ -168,6 +168,7 @@ impl FeatureSurvey {
             prefix,
             index,
             place,
+            barred: None,
             context: None,
             judged: None,
             ignore_faults,
@@ -232,10 +233,23 @@ impl FeatureSurvey {
         assignment: &Assignment,
         around: &Surroundings<'_>,
     ) -> Option<Ledger> {
-        let (context, _) = self.load_context(around);
-        self.context_is_new = true;
+        let context = self.look_at_project(around);
         let dossier = self.assemble(assignment, &context, &Ledger::default());
         Ledger::resume(checkpoint, &self.prefix, &dossier.rows)
+    }
+
+    /// What the project says, for the survey that comes next too. Before the first one.
+    pub fn look_at_project(&mut self, around: &Surroundings<'_>) -> Arc<ProjectContext> {
+        let (context, _) = self.load_context(around);
+        self.context_is_new = true;
+        context
+    }
+
+    /// Why nothing may be written of the feature, accepted, or compared with what was
+    /// accepted, if so: its files are another one's, or nobody can say who its project is.
+    pub fn obstacle(&self) -> Option<&str> {
+        let fault = self.context.as_ref().and_then(|context| context.identity.fault.as_ref());
+        self.barred.as_deref().or(fault.map(|fault| fault.message.as_str()))
     }
 
     /// What the project says now. The former value is kept where nothing changed, so that
@@ -244,7 +258,10 @@ impl FeatureSurvey {
         if let (true, Some(known)) = (std::mem::take(&mut self.context_is_new), &self.context) {
             return (Arc::clone(known), true);
         }
-        let loaded = (around.project)();
+        let mut loaded = (around.project)();
+        if let Some(known) = &self.context {
+            loaded.identity.stay(&known.identity);
+        }
         match &self.context {
             Some(known) if **known == loaded => (Arc::clone(known), false),
             _ => {
@@ -342,17 +359,20 @@ impl FeatureSurvey {
     ) -> (Vec<Result<bool, TaskError>>, bool) {
         let key = baseline_key(&dossier, context);
         let branch = context.git.as_ref().and_then(|git| git.branch.clone());
-        let answer = |task: &Task| match task {
+        let obstacle = self.obstacle().map(str::to_owned);
+        let answer = |task: &Task| match (task, &obstacle) {
+            (_, Some(obstacle)) => Err(TaskError::Conflict(obstacle.clone())),
             // Nothing is there that anybody could have looked at and accepted.
-            Task::Capture(_) if assignment.request.is_none() => Err(TaskError::Conflict(
+            (Task::Capture(_), _) if assignment.request.is_none() => Err(TaskError::Conflict(
                 "the feature directory is gone; there is nothing to accept".into(),
             )),
             _ => self.perform(task, &dossier, &key, context),
         };
         let answers = assignment.tasks.iter().map(answer).collect();
-        let baseline = match &self.place {
-            Some(place) => self.baselines.load(place, &key, branch.as_deref()),
-            None => BaselineState::None,
+        let baseline = match (obstacle.clone(), &self.place) {
+            (Some(obstacle), _) => BaselineState::Broken(obstacle),
+            (None, Some(place)) => self.baselines.load(place, &key, branch.as_deref()),
+            (None, None) => BaselineState::None,
         };
         let drift = drift::compare(&dossier, &baseline, &key, branch.as_deref());
         let former = self.judged.take();
@@ -376,50 +396,5 @@ impl FeatureSurvey {
     /// Where the files would be watched and listed.
     pub fn dir(&self) -> PathBuf {
         self.index.root().to_path_buf()
-    }
-}
-
-/// Calls one in a thread of its own, if there is one to be had, and the other one here.
-fn both_at_once(one: &mut (dyn FnMut() + Send), other: &mut (dyn FnMut() + Send)) {
-    let is_threaded = std::thread::scope(|scope| {
-        let thread = spawn_scoped(scope, &mut *one);
-        other();
-        let is_threaded = thread.is_some();
-        if let Some(Err(panic)) = thread.map(ScopedJoinHandle::join) {
-            std::panic::resume_unwind(panic);
-        }
-        is_threaded
-    });
-    if !is_threaded {
-        one();
-    }
-}
-
-/// Where contents come from.
-fn provenance(context: &ProjectContext) -> Arc<Provenance> {
-    Arc::new(match &context.git {
-        Some(git) => Provenance {
-            source_kind: "git",
-            git_sha: git.head_sha.clone(),
-            git_ref: git.git_ref.clone(),
-        },
-        None => Provenance { source_kind: "manual", git_sha: None, git_ref: None },
-    })
-}
-
-/// The current context of a dossier.
-fn baseline_key(dossier: &Dossier, context: &ProjectContext) -> BaselineKey {
-    let branch = context.git.as_ref().and_then(|git| git.branch.clone());
-    BaselineKey {
-        project_uuid: context.identity.project_uuid.clone(),
-        node_id: context.identity.node_id.clone(),
-        feature_slug: dossier.feature_slug.clone(),
-        target_branch: dossier
-            .target_branch
-            .clone()
-            .or(branch)
-            .unwrap_or_else(|| "main".to_owned()),
-        mission_key: dossier.mission_type_or_unknown().to_owned(),
-        manifest_version: dossier.manifest_version().to_owned(),
     }
 }

@@ -3,7 +3,7 @@
 use crate::dossier::event::{Payload, RawEvent};
 use crate::dossier::ledger::BatchEnd;
 use crate::dossier::log_state::LogState;
-use crate::store::{LineBody, LogReader, StoreError};
+use crate::store::{LineBody, LogReader, Pace, StoreError};
 
 /// A log, folded.
 #[derive(Debug, Default)]
@@ -25,12 +25,12 @@ impl History {
     /// only what was ever there is remembered as long as the stream is the same.
     /// Lines that are no events of ours are passed over: they say nothing. Events of a later
     /// version may say anything, so they are an error.
-    pub fn read(lines: LogReader) -> Result<Self, StoreError> {
+    pub fn read(mut lines: LogReader, pace: &Pace<'_>) -> Result<Self, StoreError> {
         let mut history = Self::default();
         let mut segment = None;
         let mut before = LogState::default();
         let dir = lines.dir();
-        for line in lines {
+        while let Some(line) = lines.next_within(pace) {
             let line = line?;
             if segment.replace(line.at.segment) != Some(line.at.segment) {
                 before = std::mem::take(&mut history.state);

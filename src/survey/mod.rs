@@ -8,6 +8,7 @@ mod faults;
 mod feature;
 mod history;
 mod one_shot;
+mod sources;
 mod task;
 
 pub use baselines::{Baselines, context_name};

@@ -15,7 +15,7 @@ use crate::index::{FeatureIndex, IgnoreRules, RootFault, ScanProgress, ScanReque
 use crate::platform::threads::spawn_scoped;
 use crate::project::ProjectContext;
 use crate::project::root::{Registration, RootError, classify_registration, feature_dirs};
-use crate::store::{DossierDir, Home, LogReader, project_id};
+use crate::store::{DossierDir, Home, LogReader, Pace, project_id};
 use crate::watch::Unwatched;
 
 /// What is to be surveyed, and how.
@@ -169,6 +169,6 @@ impl OneShot<'_> {
 
 /// What the feature's log says, as far as it can be read.
 fn written(place: &DossierDir) -> Ledger {
-    let history = History::read(LogReader::new(place.clone()));
+    let history = History::read(LogReader::new(place.clone()), &Pace::default());
     history.map(|history| Ledger::of_log(history.state, history.last)).unwrap_or_default()
 }

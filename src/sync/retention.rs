@@ -43,7 +43,7 @@ impl KeptSegments {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{EventLog, Home};
+    use crate::store::{EventLog, Home, Pace};
     use std::ffi::OsStr;
 
     /// A log with so many closed segments of one line each, and its directory.
@@ -53,7 +53,7 @@ mod tests {
         let project = tmp.path().join("project");
         std::fs::create_dir_all(project.join(".kittify")).expect("made");
         let (dir, _) = DossierDir::choose(&project, OsStr::new("001-a"), "p", &home);
-        let (mut log, _) = EventLog::open(dir.clone(), 1).expect("opens");
+        let (mut log, _) = EventLog::open(dir.clone(), 1, &Pace::default()).expect("opens");
         for _ in 0..closed {
             log.append(b"{}\n").expect("appends");
             assert!(log.rotate().expect("rotates"));

@@ -10,6 +10,7 @@ mod events;
 mod kit;
 mod live;
 mod panics;
+mod places;
 mod roots;
 mod survey;
 mod vigil;

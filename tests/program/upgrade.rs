@@ -291,6 +291,12 @@ fn a_later_versions_file_of_one_feature_or_sink_stops_only_what_needs_it() {
         |place, running| {
             let said = running.stderr() + &place.run(&["status", "plan-me"]).out;
             assert!(said.contains("schema_version 99"), "{said}");
+            let overview = place.run(&["status", "plan-me", "--json"]).json();
+            assert_eq!(overview["store"]["failing_code"], "identity", "{overview}");
+            assert_eq!(overview["parity_status"], "error", "{overview}");
+            let doctor = place.run(&["doctor"]).out;
+            assert!(doctor.contains("schema_version 99"), "{doctor}");
+            assert!(doctor.contains("run the newer dossierd, or do what it says"), "{doctor}");
         },
     );
 }

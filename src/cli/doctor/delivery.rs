@@ -65,6 +65,15 @@ pub(super) fn logs(overviews: &[Overview]) -> Vec<Check> {
                 Some("later-version") => {
                     "run the newer dossierd; or move the log away, then restart the daemon"
                 }
+                Some("same-name") => {
+                    "rename one of the two directories, or remove one of the two: dossierd remove"
+                }
+                Some("hard-link") => {
+                    "put a copy in the place of the file, as it says; then restart the daemon"
+                }
+                Some("identity") => {
+                    "run the newer dossierd, or do what it says; then restart the daemon"
+                }
                 _ => {
                     "give room or access; it is tried again by itself, and nothing is lost until then"
                 }
@@ -147,6 +156,11 @@ mod tests {
         let later = overview(r#"{"failing":"too new","failing_code":"later-version"}"#);
         let hint = logs(&[later])[0].hint.clone().unwrap();
         assert!(hint.contains("newer dossierd") && !hint.contains("room"), "{hint}");
+        for code in ["same-name", "hard-link", "identity"] {
+            let store = format!(r#"{{"failing":"why","failing_code":"{code}"}}"#);
+            let hint = logs(&[overview(&store)])[0].hint.clone().unwrap();
+            assert!(!hint.contains("room"), "{code}: {hint}");
+        }
         assert_eq!(status(r#"{"fallback_reason":"read-only"}"#), Warn);
         assert_eq!(status(r#"{"fallback_reason":"/p/.kittify does not exist"}"#), Fine);
         assert_eq!(logs(&[]), []);

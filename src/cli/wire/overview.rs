@@ -208,7 +208,7 @@ pub struct Store {
     pub fallback_reason: Option<String>,
     /// Why nothing can be written at the moment.
     pub failing: Option<String>,
-    /// `later-version`, if the log is of a later dossierd.
+    /// `later-version`, if the log is of a later dossierd; `same-name`, `hard-link`, `identity`.
     pub failing_code: Option<String>,
     /// Bytes of a torn last line that were cut off at the start.
     pub repaired_bytes: u64,

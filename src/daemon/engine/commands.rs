@@ -94,6 +94,7 @@ impl Engine {
         match issued {
             Ok(cookie) => self.waiters.expect(target, reply, cookie, now),
             Err(error) => {
+                let error = with_causes(&error);
                 tracing::warn!(%error, "no cookie; the features are scanned in full");
                 self.fresh_by_scan(target, reply, now);
             }
@@ -167,13 +168,14 @@ impl Engine {
         reply: Reply<Registered>,
         now: Instant,
     ) {
-        let (root, already) = match self.enter(path, mission_type, step.as_deref()) {
+        let (root, already) = match self.enter(path, mission_type, step.as_deref(), now) {
             Ok(entered) => entered,
             Err(error) => return answer(reply, Err(error)),
         };
         if let Some(index) = self.roots.iter().position(|r| r.registered.id == root) {
             self.visit_root(index, now);
         }
+        self.reseat(now);
         self.retarget_slow_lane();
         self.publish = true;
         let number = self.number();
@@ -220,6 +222,7 @@ impl Engine {
         path: &Path,
         mission_type: Option<String>,
         step: Option<&str>,
+        now: Instant,
     ) -> Result<(String, bool), CommandError> {
         if !path.is_absolute() {
             let text = format!("{} is not an absolute path", path.display());
@@ -241,6 +244,7 @@ impl Engine {
             let text = format!("{most} roots are registered, which is the limit; remove one first");
             return Err(CommandError::Conflict(text));
         }
+        self.refuse_taken_seat(&Root::new(registered.clone()), now)?;
         if let (Some(step), Some(name)) = (step, new_path.file_name()) {
             registered.steps.insert(name.to_string_lossy().into_owned(), step.to_owned());
         }
@@ -319,6 +323,7 @@ impl Engine {
         // One inode has one watch: removing one path's may have ended another's, and so
         // may removing those below a path that another root is below.
         self.visit_all_roots(now);
+        self.reseat(now);
         self.features.values_mut().for_each(Feature::touch_all);
         self.retarget_slow_lane();
         self.publish = true;

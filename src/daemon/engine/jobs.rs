@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Engine;
+use super::{Draining, Engine};
 use crate::daemon::command::CommandError;
 use crate::daemon::emission::Extent;
 use crate::daemon::feature::{Feature, Waiting, answer, refuse};
@@ -35,10 +35,11 @@ impl Engine {
             let threads =
                 if self.in_flight == 0 && self.features.len() == 1 { self.parts.cores } else { 1 };
             let next_safety = self.next_safety(&id, now);
-            let Some(feature) = self.features.get_mut(&id) else { continue };
-            if self.draining.contains_key(&id) {
+            let Some(feature) = self.features.get(&id) else { continue };
+            if self.draining.contains_key(&id) || self.waits_for_seat(feature) {
                 continue;
             }
+            let Some(feature) = self.features.get_mut(&id) else { continue };
             if feature.next_safety <= now {
                 feature.next_safety = next_safety;
                 feature.safety_scan();
@@ -63,9 +64,9 @@ impl Engine {
         let now = Instant::now();
         self.in_flight -= 1;
         let JobResult { id, work, loaded, survey } = result;
-        if let Some(runs_since) = self.draining.get_mut(&id) {
+        if let Some(draining) = self.draining.get_mut(&id) {
             // The feature was dropped meanwhile. What the job found is found again.
-            *runs_since = None;
+            draining.runs_since = None;
             drop((work, loaded));
             let _ = self.parts.journal.send(Order::Close { feature: id });
             return;
@@ -76,7 +77,8 @@ impl Engine {
             let _ = self.parts.journal.send(loaded.order(&id));
         }
         match survey {
-            None => {}
+            // Nobody waits for a cache; a first job that was ended early comes with the end.
+            None => refuse(waiting, &CommandError::Stopping),
             Some(Ok(survey)) => self.surveyed(&id, survey, waiting, now),
             Some(Err(fault)) => self.unopened(&id, &fault, waiting, now),
         }
@@ -103,7 +105,9 @@ impl Engine {
             );
         }
         let Some(feature) = self.features.get_mut(id) else { return };
-        let place = feature.work.as_ref().and_then(|work| work.survey.place.clone());
+        let survey_of = feature.work.as_ref().map(|work| &work.survey);
+        let writable = survey_of.filter(|survey| survey.obstacle().is_none());
+        let place = writable.and_then(|survey| survey.place.clone());
         let mut snapshot = None;
         let is_first = feature.view.is_none();
         if (survey.changed || survey.full || returned || feature.view.is_none())
@@ -231,7 +235,7 @@ impl Engine {
         let is_long = |since: Instant| now >= since + patience;
         let running = self.features.values().filter_map(Feature::runs_since);
         // Those that were cancelled may hang on their disk all the same.
-        let running = running.chain(self.draining.values().copied().flatten());
+        let running = running.chain(self.draining.values().filter_map(|it| it.runs_since));
         if running.filter(|since| is_long(*since)).count() < self.parts.workers
             || self.parts.workers >= MOST_WORKERS
         {
@@ -322,7 +326,8 @@ impl Engine {
         if !self.draining.contains_key(id) {
             feature.cancel();
             let runs_since = feature.runs_since();
-            self.draining.insert(id.to_owned(), runs_since);
+            let draining = Draining { at: feature.at.clone(), runs_since };
+            self.draining.insert(id.to_owned(), draining);
             if runs_since.is_none() {
                 let _ = self.parts.journal.send(Order::Close { feature: id.to_owned() });
             }

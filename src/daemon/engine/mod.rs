@@ -10,6 +10,7 @@ mod commands;
 mod jobs;
 mod marks;
 mod roots;
+mod seats;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -22,7 +23,7 @@ use crossbeam_channel::{Receiver, Sender, select};
 use super::command::{Command, CommandError};
 use super::feature::{Feature, Waiting, refuse};
 use super::fresh::Waiters;
-use super::job::{Job, JobEnvironment, JobResult};
+use super::job::{Job, JobEnvironment, JobResult, Whereabouts};
 use super::journal::Orders;
 use super::order::{Order, Report};
 use super::publish;
@@ -111,6 +112,13 @@ struct Registration {
     reply: super::command::Reply<super::command::Registered>,
 }
 
+/// A feature that was dropped.
+struct Draining {
+    at: Whereabouts,
+    /// Since when is a worker at it?
+    runs_since: Option<Instant>,
+}
+
 /// The loop's state.
 pub(super) struct Engine {
     parts: Parts,
@@ -118,8 +126,8 @@ pub(super) struct Engine {
     roots: Vec<Root>,
     features: BTreeMap<String, Feature>,
     by_dir: HashMap<PathBuf, String>,
-    /// Features that were dropped and whose log is not closed yet; since when is a worker at it?
-    draining: BTreeMap<String, Option<Instant>>,
+    /// Features that were dropped and whose log is not closed yet.
+    draining: BTreeMap<String, Draining>,
     /// Roots to be visited once all marks are routed, by index.
     visits: BTreeSet<usize>,
     /// Events were lost: no fresh read may be answered before all roots are visited.
@@ -174,8 +182,10 @@ impl Engine {
         engine.health.warnings = engine.base_warnings.clone();
         for registered in registry.roots {
             engine.roots.push(Root::new(registered));
-            let last = engine.roots.len() - 1;
-            engine.visit_root(last, now);
+        }
+        // All are known before the first is visited: they decide whose a log is.
+        for index in 0..engine.roots.len() {
+            engine.visit_root(index, now);
         }
         engine.retarget_slow_lane();
         engine

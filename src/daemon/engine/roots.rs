@@ -113,10 +113,12 @@ impl Engine {
         let id = self.roots[index].registered.id.clone();
         let there: std::collections::HashSet<&Path> =
             listed.iter().map(|(_, dir)| dir.as_path()).collect();
+        let mut returned = false;
         for feature in self.features.values_mut().filter(|f| f.root_id == id) {
             if there.contains(feature.at.dir.as_path()) {
                 if feature.leaving {
                     feature.revive();
+                    returned = true;
                 }
             } else if !feature.leaving {
                 // Its parent is there and does not have it: it is gone for sure.
@@ -126,6 +128,10 @@ impl Engine {
         }
         for (_, dir) in &listed {
             self.adopt(index, dir, now);
+        }
+        if returned {
+            // Somebody else may have been given its dossier directory.
+            self.reseat(now);
         }
         if !std::mem::replace(&mut self.roots[index].listed, true) {
             self.let_go_of_the_gone(index, now);
@@ -140,7 +146,10 @@ impl Engine {
             let dir = specs.join(name);
             // What is no directory, a file in the place of one, is no feature either.
             let is_there = dir.symlink_metadata().is_ok_and(|found| found.is_dir());
-            if is_there || self.by_dir.contains_key(&dir) {
+            // A feature that was registered by itself has its log among those of the project.
+            let is_elsewhere =
+                Whereabouts::new(&dir, &root).is_some_and(|at| self.seat_holder(&at).is_some());
+            if is_there || is_elsewhere || self.by_dir.contains_key(&dir) {
                 continue;
             }
             self.adopt(index, &dir, now);
@@ -159,6 +168,7 @@ impl Engine {
         }
         let root = &self.roots[index];
         let Some(at) = Whereabouts::new(dir, &root.project_root) else { return };
+        let at = self.seat(at);
         let id = at.id.clone();
         let explicit_step = root.registered.steps.get(&at.slug).cloned();
         let mut feature = Feature::new(at, root.registered.id.clone(), self.next_safety(&id, now));

@@ -7,6 +7,7 @@
 //! before the next append. One writer at a time: `writer.lock` beside the log is held as
 //! long as it is open, also against a daemon of another home directory.
 
+mod checks;
 mod reader;
 pub(super) mod repair;
 mod segment;
@@ -16,11 +17,13 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use self::checks::{acquire, check_lines, check_single};
 use self::repair::Tail;
 use self::segment::{ACTIVE, rotated_name};
 use super::dossier_dir::DossierDir;
 use super::error::{At, StoreError};
-use super::lock::{InstanceLock, LockError};
+use super::lock::InstanceLock;
+use super::pace::Pace;
 use crate::platform::dir::file_facts;
 use crate::platform::{Dir, Open};
 
@@ -29,8 +32,6 @@ pub use self::segment::Segment;
 
 /// The longest line that is read or written, in bytes without its newline.
 pub const MAX_LINE: usize = 1024 * 1024;
-
-const LOCK: &str = "writer.lock";
 
 /// A place in a log: the first byte of a line, or the end. Stays right across rotation
 /// and restarts; not if somebody deletes the log ([`LogEvent::Lost`]), so whoever keeps
@@ -125,12 +126,16 @@ struct Active {
 
 impl EventLog {
     /// Opens the log in `dir` to append, makes it if missing, cuts off what a crash tore.
-    /// Rotation is wanted from `max_segment_bytes` on. [`StoreError::Busy`] if another
-    /// process has it open.
-    pub fn open(dir: DossierDir, max_segment_bytes: u64) -> Result<(Self, Recovery), StoreError> {
+    /// Rotation is wanted from `max_segment_bytes` on. [`StoreError::Busy`] if somebody has
+    /// it open; [`StoreError::Cancelled`], and nothing cut, if it was ended by its `pace`.
+    pub fn open(
+        dir: DossierDir,
+        max_segment_bytes: u64,
+        pace: &Pace<'_>,
+    ) -> Result<(Self, Recovery), StoreError> {
         let handle = dir.open()?;
         let lock = Some(acquire(&handle)?);
-        let (active, tail) = Active::open(&handle)?;
+        let (active, tail) = Active::open(&handle, pace)?;
         let recovery = Recovery { cut_bytes: tail.cut, foreign_last_line: tail.foreign_last_line };
         let active = Some(active);
         Ok((Self { dir, max_segment_bytes, lock, active, noticed: None }, recovery))
@@ -203,7 +208,7 @@ impl EventLog {
         // From here on the open file must not be appended to, whatever fails below.
         self.active = None;
         dir.sync().at("sync the directory of", &path)?;
-        self.active = Some(Active::open(&dir)?.0);
+        self.active = Some(Active::open(&dir, &Pace::default())?.0);
         Ok(true)
     }
 
@@ -244,7 +249,8 @@ impl EventLog {
         if let Some(active) = &mut self.active {
             active.cut_damage().at("cut off a half-written batch from", &path)?;
             let named = dir.facts(OsStr::new(ACTIVE)).at("look at", &path)?;
-            if named.map(|facts| facts.id) == Some(active.id) {
+            if let Some(facts) = named.filter(|facts| facts.id == active.id) {
+                check_single(&facts, &path)?;
                 if let Some(event) = active.adjust().at("repair", &path)? {
                     // What was lost before matters more than what came after.
                     self.noticed.get_or_insert(event);
@@ -262,7 +268,7 @@ impl EventLog {
         }
         let active = match self.active.take() {
             Some(active) => active,
-            None => Active::open(&dir)?.0,
+            None => Active::open(&dir, &Pace::default())?.0,
         };
         Ok((self.active.insert(active), &mut self.noticed))
     }
@@ -283,19 +289,21 @@ impl Syncer {
 }
 
 impl Active {
-    fn open(dir: &Dir) -> Result<(Self, Tail), StoreError> {
+    fn open(dir: &Dir, pace: &Pace<'_>) -> Result<(Self, Tail), StoreError> {
         let path = dir.path().join(ACTIVE);
         let number = segment::list(dir)?.active_number;
         let file =
             dir.open_file(OsStr::new(ACTIVE), Open::AppendOrCreate(0o600)).at("open", &path)?;
-        let tail = repair::repair(&file).at("repair", &path)?;
+        let facts = file_facts(&file).at("look at", &path)?;
+        check_single(&facts, &path)?;
+        let tail = repair::repair(&file, pace).at("repair", &path)?;
+        let tail = tail.ok_or_else(|| StoreError::Cancelled { path: path.clone() })?;
         if tail.len == 0 {
             // The name must not be lost when the lines in it are durable. With lines in it,
             // whoever wrote them has seen to that.
             dir.sync().at("sync the directory of", &path)?;
         }
-        let id = file_facts(&file).at("look at", &path)?.id;
-        Ok((Self { file, id, number, len: tail.len, damaged: false }, tail))
+        Ok((Self { file, id: facts.id, number, len: tail.len, damaged: false }, tail))
     }
 
     fn end(&self) -> Position {
@@ -343,7 +351,8 @@ impl Active {
         if now == known {
             return Ok(None);
         }
-        self.len = repair::repair(&self.file)?.len;
+        let repaired = repair::repair(&self.file, &Pace::default())?;
+        self.len = repaired.map_or(known, |tail| tail.len);
         Ok(match self.len {
             found if found < known => Some(LogEvent::Truncated { known, found }),
             found if found > known => Some(LogEvent::Extended { by: found - known }),
@@ -375,35 +384,6 @@ pub fn remove_segments_before(dir: &DossierDir, number: u64) -> Result<usize, St
 pub fn segments(dir: &DossierDir) -> Result<Vec<Segment>, StoreError> {
     let Some(dir) = dir.open_to_read()? else { return Ok(Vec::new()) };
     Ok(segment::list(&dir)?.segments)
-}
-
-fn acquire(dir: &Dir) -> Result<InstanceLock, StoreError> {
-    InstanceLock::try_acquire_in(dir, OsStr::new(LOCK)).map_err(|error| match error {
-        LockError::Held { path, pid } => StoreError::Busy { path, pid },
-        LockError::Io { path, source } => StoreError::io("lock", &path, source),
-    })
-}
-
-/// Refuses what would not be read back as the same lines.
-fn check_lines(lines: &[u8], path: &Path) -> Result<(), StoreError> {
-    let refused = |problem| Err(StoreError::NotLines { path: path.to_path_buf(), problem });
-    if lines.last() != Some(&b'\n') {
-        return refused("the batch does not end in a newline");
-    }
-    let mut start = 0;
-    for end in memchr::memchr_iter(b'\n', lines) {
-        if end == start {
-            return refused("the batch has an empty line");
-        }
-        if end - start > MAX_LINE {
-            return refused("the batch has a line of more than 1 MiB");
-        }
-        start = end + 1;
-    }
-    if memchr::memchr(0, lines).is_some() {
-        return refused("the batch has a NUL byte, which counts as torn");
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::{MAX_LINE, Position};
 use crate::platform::{Dir, Open};
 use crate::store::dossier_dir::DossierDir;
 use crate::store::error::{At, StoreError};
+use crate::store::pace::Pace;
 
 /// What stands in one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,14 +128,26 @@ impl LogReader {
         Ok(segment::list(&dir)?.active_number > self.next.segment)
     }
 
-    fn read(&mut self) -> Result<Option<LogLine>, StoreError> {
+    /// The next line, as [`Iterator::next`] gives it; [`StoreError::Cancelled`] if `pace` ends
+    /// it before it is there.
+    pub fn next_within(&mut self, pace: &Pace<'_>) -> Option<Result<LogLine, StoreError>> {
+        if self.failed {
+            return None;
+        }
+        let result = self.read(pace);
+        self.failed = result.is_err();
+        result.transpose()
+    }
+
+    fn read(&mut self, pace: &Pace<'_>) -> Result<Option<LogLine>, StoreError> {
         loop {
             if self.open.is_none() && !self.open_next()? {
                 return Ok(None);
             }
             let Some(open) = &mut self.open else { return Ok(None) };
             let path = self.dir.path();
-            let line = read_line(&mut open.file).at("read the log in", &path)?;
+            let line = read_line(&mut open.file, pace).at("read the log in", &path)?;
+            let Some(line) = line else { return Err(StoreError::Cancelled { path }) };
             if line.terminated || (open.complete && line.len > 0) {
                 return Ok(Some(self.advance(line)));
             }
@@ -171,12 +184,7 @@ impl Iterator for LogReader {
     type Item = Result<LogLine, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed {
-            return None;
-        }
-        let result = self.read();
-        self.failed = result.is_err();
-        result.transpose()
+        self.next_within(&Pace::default())
     }
 }
 
@@ -198,10 +206,14 @@ struct RawLine {
     bytes: Option<Vec<u8>>,
 }
 
-/// Reads up to and with the next newline, keeping at most [`MAX_LINE`] bytes.
-fn read_line(file: &mut impl BufRead) -> io::Result<RawLine> {
+/// Reads up to and with the next newline, keeping at most [`MAX_LINE`] bytes; `None` if it was
+/// ended early.
+fn read_line<R: Read>(file: &mut BufReader<R>, pace: &Pace<'_>) -> io::Result<Option<RawLine>> {
     let mut line = RawLine { len: 0, terminated: false, bytes: Some(Vec::new()) };
     while !line.terminated {
+        if file.buffer().is_empty() && !pace.goes_on() {
+            return Ok(None);
+        }
         let chunk = match file.fill_buf() {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             other => other?,
@@ -220,5 +232,5 @@ fn read_line(file: &mut impl BufRead) -> io::Result<RawLine> {
         line.len += used as u64;
         file.consume(used);
     }
-    Ok(line)
+    Ok(Some(line))
 }

@@ -4,15 +4,20 @@
 //! end, or, after a power loss, pages of zeros in place of data that the file's length
 //! already counted. No JSON line has a raw NUL in it, so both are recognised without
 //! knowing what the lines say.
+//!
+//! The end is read once, backwards and in large pieces, whatever stands there, and cut once:
+//! a file that somebody else has put there costs what it takes to read it, no more.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::MAX_LINE;
+use crate::store::pace::Pace;
 
-const CHUNK: usize = 64 * 1024;
-/// How many are read first.
-const FIRST_CHUNK: u64 = 512;
+/// How many bytes are read at once, at most.
+const CHUNK: u64 = 256 * 1024;
+/// How many are read first: most logs end with a whole line.
+const FIRST_CHUNK: u64 = 4 * 1024;
 /// No crash tears more than was written at once; what is longer is not read through.
 const LONGEST_TAIL: u64 = 256 * 1024 * 1024;
 
@@ -28,79 +33,79 @@ pub(in crate::store) struct Tail {
 }
 
 /// Cuts off the torn end of a log, durably: everything after the last newline, then every
-/// last line with a NUL in it. Whatever is before that stays as it is.
-pub(in crate::store) fn repair(file: &File) -> io::Result<Tail> {
+/// last line with a NUL in it. Whatever is before that stays as it is. `None` if it was ended
+/// early; then nothing was cut.
+pub(in crate::store) fn repair(file: &File, pace: &Pace<'_>) -> io::Result<Option<Tail>> {
     let found = file.metadata()?.len();
-    let mut len = found;
-    let foreign_last_line = loop {
-        len = after_newline_before(file, len)?;
-        if len == 0 {
-            break false;
-        }
-        let start = after_newline_before(file, len - 1)?;
-        if !has_nul(file, start, len)? {
-            break !is_json(file, start, len)?;
-        }
-        len = start;
+    let (len, foreign_last_line) = match last_whole_line(file, found, pace)? {
+        Search::Cancelled => return Ok(None),
+        Search::Nothing => (0, false),
+        Search::Line { start, end } => (end, !is_json(file, start, end)?),
     };
     if len < found {
         file.set_len(len)?;
         file.sync_all()?;
     }
-    Ok(Tail { len, cut: found - len, foreign_last_line })
+    Ok(Some(Tail { len, cut: found - len, foreign_last_line }))
+}
+
+/// What was found behind which everything is torn.
+enum Search {
+    /// The last line that has an end and no NUL, with its newline.
+    Line { start: u64, end: u64 },
+    /// There is no such line.
+    Nothing,
+    /// It was not looked for to the end.
+    Cancelled,
+}
+
+/// Looks for the last whole line in the first `found` bytes.
+fn last_whole_line(file: &File, found: u64, pace: &Pace<'_>) -> io::Result<Search> {
+    // Where the line ends that is being passed, if it has an end and no NUL up to here.
+    let mut line_end = None;
+    let mut buffer = Vec::new();
+    let (mut until, mut length) = (found, FIRST_CHUNK);
+    while until > 0 {
+        if found - until > LONGEST_TAIL {
+            let problem = format!(
+                "its last {} MiB have no whole line: this is no event log; move it away",
+                LONGEST_TAIL >> 20
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+        }
+        if !pace.goes_on() {
+            return Ok(Search::Cancelled);
+        }
+        let start = until.saturating_sub(length);
+        length = (length * 4).min(CHUNK);
+        let chunk = read_from(file, start, until - start, &mut buffer)?;
+        for (at, byte) in chunk.iter().enumerate().rev() {
+            let place = start + at as u64;
+            line_end = match (byte, line_end) {
+                (b'\n', Some(end)) => return Ok(Search::Line { start: place + 1, end }),
+                (b'\n', None) => Some(place + 1),
+                (0, _) => None,
+                (_, line_end) => line_end,
+            };
+        }
+        until = start;
+    }
+    Ok(line_end.map_or(Search::Nothing, |end| Search::Line { start: 0, end }))
 }
 
 /// The last line of the first `len` bytes, without its newline; `None` without one, or if
 /// it is longer than a line of ours.
 pub(super) fn last_line(file: &File, len: u64) -> io::Result<Option<Vec<u8>>> {
     let Some(end) = len.checked_sub(1) else { return Ok(None) };
-    let start = after_newline_before(file, end)?;
-    if end - start > MAX_LINE as u64 {
-        return Ok(None);
-    }
-    let mut file = file;
-    file.seek(SeekFrom::Start(start))?;
-    let mut line = Vec::new();
-    file.take(end - start).read_to_end(&mut line)?;
-    Ok(Some(line))
-}
-
-/// The place behind the last newline in the first `end` bytes; 0 if there is none.
-fn after_newline_before(file: &File, end: u64) -> io::Result<u64> {
-    let mut buffer = [0; CHUNK];
-    let (from, mut end) = (end, end);
-    // Small first: many short lines must not cost a large chunk each.
-    let mut length = FIRST_CHUNK;
-    while end > 0 {
-        if from - end > LONGEST_TAIL {
-            let problem = format!(
-                "its last {} MiB have no line: this is no event log; move it away",
-                LONGEST_TAIL >> 20
-            );
-            return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
-        }
-        let start = end.saturating_sub(length);
-        length = (length * 4).min(CHUNK as u64);
-        let chunk = read_chunk(file, start, end, &mut buffer)?;
-        if let Some(at) = chunk.iter().rposition(|b| *b == b'\n') {
-            return Ok(start + at as u64 + 1);
-        }
-        end = start;
-    }
-    Ok(0)
-}
-
-fn has_nul(file: &File, start: u64, end: u64) -> io::Result<bool> {
-    let mut buffer = [0; CHUNK];
-    let mut start = start;
-    while start < end {
-        let until = end.min(start + CHUNK as u64);
-        if read_chunk(file, start, until, &mut buffer)?.contains(&0) {
-            return Ok(true);
-        }
-        start = until;
-    }
-    Ok(false)
+    // With the newline before it, which is not there if it is the first one.
+    let start = end.saturating_sub(MAX_LINE as u64 + 1);
+    let mut buffer = Vec::new();
+    let bytes = read_from(file, start, end - start, &mut buffer)?;
+    Ok(match memchr::memrchr(b'\n', bytes) {
+        Some(newline) => Some(bytes[newline + 1..].to_vec()),
+        None if start == 0 && bytes.len() <= MAX_LINE => Some(bytes.to_vec()),
+        None => None,
+    })
 }
 
 /// Is the line one JSON value? One that is longer than a line of ours can be is none.
@@ -108,31 +113,34 @@ fn is_json(file: &File, start: u64, end: u64) -> io::Result<bool> {
     if end - start > MAX_LINE as u64 {
         return Ok(false);
     }
-    let mut file = file;
-    file.seek(SeekFrom::Start(start))?;
     let mut line = Vec::new();
-    file.take(end - start).read_to_end(&mut line)?;
     // The parser skips strings without looking at their encoding.
-    let text = std::str::from_utf8(&line);
+    let text = std::str::from_utf8(read_from(file, start, end - start, &mut line)?);
     Ok(text.is_ok_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()))
 }
 
-/// Reads the bytes from `start` to `end`, at most [`CHUNK`].
-fn read_chunk<'a>(
+/// Reads so many bytes from `start` on.
+fn read_from<'a>(
     file: &File,
     start: u64,
-    end: u64,
-    buffer: &'a mut [u8; CHUNK],
+    length: u64,
+    buffer: &'a mut Vec<u8>,
 ) -> io::Result<&'a [u8]> {
     let mut file = file;
     file.seek(SeekFrom::Start(start))?;
-    let length = usize::try_from(end - start).map_or(CHUNK, |length| length.min(CHUNK));
-    file.read_exact(&mut buffer[..length])?;
-    Ok(&buffer[..length])
+    buffer.clear();
+    let read = file.take(length).read_to_end(buffer)? as u64;
+    if read < length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(buffer)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::sync::atomic::{AtomicBool, AtomicU64};
+
     use super::*;
 
     fn check(content: &[u8], expected: &[u8], foreign: bool) {
@@ -140,13 +148,13 @@ mod tests {
         let path = tmp.path().join("log");
         std::fs::write(&path, content).unwrap();
         let file = File::options().read(true).write(true).open(&path).unwrap();
-        let tail = repair(&file).unwrap();
+        let tail = repair(&file, &Pace::default()).unwrap().unwrap();
         let shown = String::from_utf8_lossy(&content[..content.len().min(80)]);
         assert_eq!(std::fs::read(&path).unwrap(), expected, "{shown:?}");
         assert_eq!(tail.len, expected.len() as u64, "{shown:?}");
         assert_eq!(tail.cut, (content.len() - expected.len()) as u64, "{shown:?}");
         assert_eq!(tail.foreign_last_line, foreign, "{shown:?}");
-        let again = repair(&file).unwrap();
+        let again = repair(&file, &Pace::default()).unwrap().unwrap();
         assert_eq!((again.len, again.cut), (tail.len, 0), "a second repair finds nothing");
     }
 
@@ -184,11 +192,55 @@ mod tests {
 
     #[test]
     fn lines_longer_than_the_buffer_are_found_whole() {
-        let long = format!("{{\"a\":\"{}\"}}\n", "x".repeat(3 * CHUNK));
+        let long = format!("{{\"a\":\"{}\"}}\n", "x".repeat(3 << 18));
         check(long.as_bytes(), long.as_bytes(), false);
         let torn = [b"{}\n", &long.as_bytes()[..long.len() - 1]].concat();
         check(&torn, b"{}\n", false);
         let giant = [&vec![b'x'; MAX_LINE + 1][..], b"\n"].concat();
         check(&giant, &giant, true);
+    }
+
+    #[test]
+    fn many_torn_lines_are_read_once_and_cut_once() {
+        let lines = b"\0\n".repeat(1 << 20);
+        check(&[b"{}\n", &lines[..]].concat(), b"{}\n", false);
+        let file = tempfile::tempfile().unwrap();
+        (&file).write_all(&[b"{}\n", &lines[..]].concat()).unwrap();
+        let steps = AtomicU64::new(0);
+        let pace = Pace { cancelled: None, beat: Some(&steps) };
+        assert_eq!(repair(&file, &pace).unwrap().map(|tail| tail.len), Some(3));
+        let expected = lines.len() as u64 / CHUNK;
+        let steps = steps.into_inner();
+        assert!((expected..expected + 6).contains(&steps), "{steps} reads");
+    }
+
+    #[test]
+    fn whoever_does_not_wait_for_it_finds_nothing_cut() {
+        let file = tempfile::tempfile().unwrap();
+        let content = [b"{}\n", &[0; 100_000][..]].concat();
+        (&file).write_all(&content).unwrap();
+        let cancelled = AtomicBool::new(true);
+        let pace = Pace { cancelled: Some(&cancelled), beat: None };
+        assert_eq!(repair(&file, &pace).unwrap(), None);
+        assert_eq!(file.metadata().unwrap().len(), content.len() as u64);
+    }
+
+    #[test]
+    fn the_last_line_is_found_whole_or_not_at_all() {
+        let last = |content: &[u8]| {
+            let file = tempfile::tempfile().unwrap();
+            (&file).write_all(content).unwrap();
+            last_line(&file, content.len() as u64).unwrap()
+        };
+        assert_eq!(last(b""), None);
+        assert_eq!(last(b"a\n"), Some(b"a".to_vec()));
+        assert_eq!(last(b"a\nbc\n"), Some(b"bc".to_vec()));
+        for (length, found) in [(MAX_LINE, true), (MAX_LINE + 1, false)] {
+            let line = vec![b'x'; length];
+            for before in [&b""[..], b"a\n"] {
+                let content = [before, &line[..], b"\n"].concat();
+                assert_eq!(last(&content), found.then(|| line.clone()), "{length}");
+            }
+        }
     }
 }

@@ -26,7 +26,7 @@ impl Fixture {
     }
 
     fn open(&self) -> EventLog {
-        EventLog::open(self.dir.clone(), 100).unwrap().0
+        EventLog::open(self.dir.clone(), 100, &Pace::default()).unwrap().0
     }
 
     fn file(&self) -> PathBuf {
@@ -103,14 +103,14 @@ fn a_torn_end_is_cut_off_and_what_was_before_goes_on() {
     let last = "{\"c\":\"\u{fc}\"}\n";
     for keep in 0..last.len() {
         fs::write(f.file(), [before.as_bytes(), &last.as_bytes()[..keep]].concat()).unwrap();
-        let (mut log, recovery) = EventLog::open(f.dir.clone(), 100).unwrap();
+        let (mut log, recovery) = EventLog::open(f.dir.clone(), 100, &Pace::default()).unwrap();
         assert_eq!(recovery, Recovery { cut_bytes: keep as u64, foreign_last_line: false });
         assert_eq!(fs::read_to_string(f.file()).unwrap(), before);
         add(&mut log, last);
         assert_eq!(fs::read_to_string(f.file()).unwrap(), [before, last].concat());
     }
     fs::write(f.file(), [before, "by hand\n"].concat()).unwrap();
-    let (_log, recovery) = EventLog::open(f.dir.clone(), 100).unwrap();
+    let (_log, recovery) = EventLog::open(f.dir.clone(), 100, &Pace::default()).unwrap();
     assert_eq!(recovery, Recovery { cut_bytes: 0, foreign_last_line: true });
 }
 
@@ -132,7 +132,7 @@ fn what_is_no_batch_of_lines_is_refused_and_leaves_the_log_alone() {
 fn one_writer_at_a_time() {
     let f = Fixture::new();
     let log = f.open();
-    let error = EventLog::open(f.dir.clone(), 100).unwrap_err();
+    let error = EventLog::open(f.dir.clone(), 100, &Pace::default()).unwrap_err();
     assert!(matches!(error, StoreError::Busy { .. }), "{error}");
     drop(log);
     f.open();
@@ -161,7 +161,10 @@ fn a_deleted_or_replaced_log_is_noticed_and_begun_anew() {
     add(&mut log, "4\n");
     assert_eq!(texts(log.lines()), ["4"]);
     assert!(f.dir.path().parent().unwrap().join(".gitignore").exists());
-    assert!(matches!(EventLog::open(f.dir.clone(), 1), Err(StoreError::Busy { .. })));
+    assert!(matches!(
+        EventLog::open(f.dir.clone(), 1, &Pace::default()),
+        Err(StoreError::Busy { .. })
+    ));
     // Without `.kittify` the place must be chosen again.
     fs::remove_dir_all(f.tmp.path().join("p/.kittify")).unwrap();
     assert!(log.append(b"5\n").unwrap_err().is_gone());
@@ -212,7 +215,7 @@ fn links_and_special_files_in_place_of_the_log_are_not_written() {
     let victim = f.tmp.path().join("victim");
     fs::write(&victim, "precious\n").unwrap();
     symlink(&victim, f.file()).unwrap();
-    assert!(EventLog::open(f.dir.clone(), 100).is_err());
+    assert!(EventLog::open(f.dir.clone(), 100, &Pace::default()).is_err());
     fs::remove_file(f.file()).unwrap();
     let mut log = f.open();
     add(&mut log, "1\n");
