@@ -7,7 +7,7 @@
 
 #[path = "../../tests/api/fake_delivery.rs"]
 mod fake_delivery;
-#[path = "../../tests/api/kit.rs"]
+#[path = "../../tests/api/kit/mod.rs"]
 mod kit;
 
 mod scratch;

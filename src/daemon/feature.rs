@@ -6,12 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
-use super::command::{CommandError, Reply};
 use super::emission::Extent;
 use super::job::{FeatureWork, JobOrder, Whereabouts};
 use super::view::{FeatureView, WatchState};
+use super::waiting::Waiting;
 use crate::dossier::{RelPath, Timestamp};
 use crate::index::{ScanRequest, Touched};
 use crate::survey::{Assignment, Task};
@@ -22,28 +20,6 @@ const CACHE_DELAY: Duration = Duration::from_secs(30);
 /// How long after the first scan: it is the one that costs most to do again, and when it is
 /// done the daemon should soon be at rest.
 const FIRST_CACHE_DELAY: Duration = Duration::from_secs(1);
-
-/// Answers that wait for a job, and then for the log.
-#[derive(Debug)]
-pub(super) enum Waiting {
-    /// The view after the job; a task's failure is the answer instead.
-    View { reply: Reply<Arc<FeatureView>>, task: Option<usize> },
-    /// The answer of a task.
-    Done { reply: Reply<bool>, task: usize, result: Option<bool> },
-    /// A registration waits for this feature's first scan.
-    Registration(u64),
-}
-
-impl Waiting {
-    /// The task whose result is part of the answer.
-    pub(super) fn task(&self) -> Option<usize> {
-        match self {
-            Self::View { task, .. } => *task,
-            Self::Done { task, .. } => Some(*task),
-            Self::Registration(_) => None,
-        }
-    }
-}
 
 /// What is to be done next.
 #[derive(Debug, Default)]
@@ -419,23 +395,4 @@ impl Feature {
         }
         running.waiting
     }
-}
-
-/// Tells everybody who waits that it will not happen.
-pub(super) fn refuse(waiting: Vec<Waiting>, error: &CommandError) {
-    for one in waiting {
-        match one {
-            Waiting::View { reply, .. } => answer(reply, Err(error.clone())),
-            Waiting::Done { reply, .. } => answer(reply, Err(error.clone())),
-            Waiting::Registration(_) => {}
-        }
-    }
-}
-
-/// Answers; whoever asked may have gone, which is its own affair.
-pub(super) fn answer<T>(
-    reply: oneshot::Sender<Result<T, CommandError>>,
-    result: Result<T, CommandError>,
-) {
-    let _ = reply.send(result);
 }

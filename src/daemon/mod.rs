@@ -25,6 +25,7 @@ mod snapshot_file;
 mod start;
 mod sync_ahead;
 pub mod view;
+mod waiting;
 mod watching;
 mod workers;
 

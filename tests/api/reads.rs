@@ -8,7 +8,8 @@ use dossierd::dossier::{Digest, ErrorReason};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::kit::{Plan, World, local, path, request, time, with_header};
+use crate::kit::plan::path;
+use crate::kit::{Plan, World, local, request, time, with_header};
 
 fn keys(page: &Value) -> Vec<String> {
     let rows = page["artifacts"].as_array().expect("a list");

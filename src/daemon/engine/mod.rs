@@ -21,7 +21,7 @@ use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, Sender, select};
 
 use super::command::{Command, CommandError};
-use super::feature::{Feature, Waiting, refuse};
+use super::feature::Feature;
 use super::fresh::Waiters;
 use super::job::{Job, JobEnvironment, JobResult, Whereabouts};
 use super::journal::Orders;
@@ -29,6 +29,7 @@ use super::order::{Order, Report};
 use super::publish;
 use super::root::Root;
 use super::view::{Health, View, WatchState};
+use super::waiting::{Waiting, answer, refuse};
 use crate::daemon::caveat::Caveat;
 use crate::store::{Registry, RegistryFile};
 use crate::watch::{Cookies, DirtySet, RescanBackoff, SlowEvent, SlowLane, WatchBackend};
@@ -295,7 +296,7 @@ impl Engine {
         let features = &self.features;
         let done = |id: &str, job: u64| features.get(id).is_none_or(|f| f.has_done(job));
         for waiter in self.waiters.satisfied(done) {
-            super::feature::answer(waiter.reply, Ok(()));
+            answer(waiter.reply, Ok(()));
         }
     }
 
