@@ -87,36 +87,25 @@ pub(super) fn load(
     let (mut repaired_bytes, mut resumed) = (0, false);
     let read = openable(&mut survey, place.as_ref(), around).and_then(|place| {
         let pace = Pace { cancelled: Some(around.cancelled), beat: around.beat };
-        let opened = EventLog::open(place.clone(), environment.segment_bytes, &pace);
-        let read = opened.and_then(|(log, recovery)| {
-            repaired_bytes = recovery.cut_bytes;
-            let resume = |checkpoint| {
-                let ledger = survey.resume(checkpoint, assignment, around);
-                resumed = ledger.is_some();
-                ledger
-            };
-            let written = Written::read(&log, checkpoint, resume, &pace)?;
-            Ok((Box::new(log), written))
-        });
-        read.map_err(NoLog::from)
+        let resume = |checkpoint| {
+            let ledger = survey.resume(checkpoint, assignment, around);
+            resumed = ledger.is_some();
+            ledger
+        };
+        let (log, recovery) = EventLog::open(place.clone(), environment.segment_bytes, &pace)?;
+        repaired_bytes = recovery.cut_bytes;
+        let written = Written::read(&log, checkpoint, resume, &pace)?;
+        Ok((Box::new(log), written))
     });
     if repaired_bytes > 0 {
         tracing::warn!(feature = %whereabouts.id, repaired_bytes, "cut off a torn line of the event log");
     }
-    let cancelled = matches!(&read, Err(no_log) if no_log.cancelled);
-    let failing_code = read.as_ref().err().and_then(|no_log| no_log.code);
-    let (log, written) = match read {
-        Ok((log, written)) => (Ok(log), written),
-        Err(no_log) => (Err(no_log.message), Written::default()),
+    let (log, written, no_log) = match read {
+        Ok((log, written)) => (Ok(log), written, None),
+        Err(no_log) => (Err(no_log.message.clone()), Written::default(), Some(no_log)),
     };
-    let is_in_project = place.as_ref().is_some_and(DossierDir::is_in_project);
-    let store = StoreState {
-        location: if is_in_project { "project" } else { "state" },
-        fallback_reason: fallback.map(|reason| reason.to_string()),
-        failing: log.as_ref().err().cloned(),
-        failing_code,
-        repaired_bytes,
-    };
+    let cancelled = no_log.as_ref().is_some_and(|no_log| no_log.cancelled);
+    let store = store_state(place.as_ref(), fallback, no_log, repaired_bytes);
     let Written { ledger, last_event_id, last_clock, opening } = written;
     let is_published =
         |it: &Published| place.as_ref().is_some_and(|place| is_of_snapshot(place, &it.id));
@@ -128,6 +117,23 @@ pub(super) fn load(
     let work =
         FeatureWork { survey, ledger, store, opening, published, has_snapshot_file, cache_dirty };
     (work, loaded)
+}
+
+/// How its durable files do.
+fn store_state(
+    place: Option<&DossierDir>,
+    fallback: Option<FallbackReason>,
+    no_log: Option<NoLog>,
+    repaired_bytes: u64,
+) -> StoreState {
+    let is_in_project = place.is_some_and(DossierDir::is_in_project);
+    StoreState {
+        location: if is_in_project { "project" } else { "state" },
+        fallback_reason: fallback.map(|reason| reason.to_string()),
+        failing_code: no_log.as_ref().and_then(|no_log| no_log.code),
+        failing: no_log.map(|no_log| no_log.message),
+        repaired_bytes,
+    }
 }
 
 /// Where the feature's files are. Where they are another feature's, that one's place is only

@@ -25,7 +25,7 @@ use super::watching::{self, BackendFactory, Watching};
 use super::workers;
 use crate::daemon::caveat::{Caveat, CaveatKind};
 use crate::store::{
-    Home, HomeError, InstanceLock, LamportClock, LockError, RegistryFile, StoreError,
+    Home, HomeError, InstanceLock, LamportClock, LockError, Registry, RegistryFile, StoreError,
 };
 use crate::watch::{BackendChoice, DirtySet, SlowEvent, SlowLane, WatchBackend};
 
@@ -124,19 +124,11 @@ impl Daemon {
 
     /// The same, as the host has chosen: for tests, and for hosts with another watcher.
     pub fn start_with(home: &Home, config_file: &Path, setup: Setup) -> Result<Self, StartError> {
-        home.prepare()?;
-        let runtime_lock =
-            InstanceLock::try_acquire(&home.lock_file()).map_err(StartError::Locked)?;
-        let state_lock =
-            InstanceLock::try_acquire(&home.state_lock_file()).map_err(StartError::Locked)?;
+        let files = Files::open(home)?;
         let standing = match setup.standing {
             Some(standing) => standing,
             None => standing_of(config_file)?,
         };
-        let registry_file = RegistryFile::new(home.registry_file());
-        let registry = registry_file.load()?;
-        let (clock, _) = LamportClock::open(&home.clock_file())?;
-
         let dirty = Arc::new(DirtySet::new());
         let mut warnings = Vec::new();
         let watching = Watching::start(home, &dirty, setup.backend, &mut warnings);
@@ -158,19 +150,11 @@ impl Daemon {
 
         let count = std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 8));
         let workers = workers::start(count, &jobs, &event_sender, &environment)?;
-        let add_worker = {
-            let (events, environment) = (event_sender.clone(), Arc::clone(&environment));
-            let mut number = count - 1;
-            // Nobody waits for their end: the loop waits for what they do.
-            Box::new(move || {
-                number += 1;
-                workers::start_one(number, &jobs, &events, &environment).map(|_| ())
-            })
-        };
+        let add_worker = workers::more(count, jobs, event_sender.clone(), Arc::clone(&environment));
         let mut threads = Vec::new();
         let reports = TellsOfPanic { thread: "the journal", events: event_sender.clone() };
         threads.push(Journal::start(
-            clock,
+            files.clock,
             EventIds::default(),
             Arc::clone(&feed),
             orders,
@@ -199,7 +183,7 @@ impl Daemon {
             grace: setup.grace,
             max_roots: setup.limits.roots.count(),
             journal: order_sender,
-            registry: registry_file,
+            registry: files.registry_file,
             views: Arc::clone(&views),
             events,
             commands,
@@ -209,16 +193,10 @@ impl Daemon {
             }),
             reload_config: Box::new(move || standing.warnings()),
         };
-        let (end_sender, ended) = bounded::<Infallible>(0);
         #[cfg(target_os = "linux")]
-        let mounts = watching.mounts;
-        let engine = std::thread::Builder::new().name("loop".into()).spawn(move || {
-            // Dropped at the end, however it comes: that is what tells everybody.
-            let _ended = end_sender;
-            #[cfg(target_os = "linux")]
-            let _mounts = mounts;
-            Engine::new(parts, registry).run()
-        })?;
+        let (engine, ended) = spawn_loop(parts, files.registry, watching.mounts)?;
+        #[cfg(not(target_os = "linux"))]
+        let (engine, ended) = spawn_loop(parts, files.registry, ())?;
         Ok(Self {
             handle: DaemonHandle::new(views, command_sender, feed),
             events: event_sender,
@@ -230,8 +208,8 @@ impl Daemon {
             warnings,
             beat,
             backend,
-            _state_lock: state_lock,
-            _runtime_lock: runtime_lock,
+            _state_lock: files.state_lock,
+            _runtime_lock: files.runtime_lock,
         })
     }
 
@@ -333,6 +311,43 @@ impl Drop for TellsOfPanic {
             let _ = self.events.send(Event::Ended(self.thread));
         }
     }
+}
+
+/// The files that the daemon starts from, behind its locks.
+struct Files {
+    runtime_lock: InstanceLock,
+    state_lock: InstanceLock,
+    registry_file: RegistryFile,
+    registry: Registry,
+    clock: LamportClock,
+}
+
+impl Files {
+    fn open(home: &Home) -> Result<Self, StartError> {
+        home.prepare()?;
+        let lock = |file: &Path| InstanceLock::try_acquire(file).map_err(StartError::Locked);
+        let (runtime_lock, state_lock) = (lock(&home.lock_file())?, lock(&home.state_lock_file())?);
+        let registry_file = RegistryFile::new(home.registry_file());
+        let registry = registry_file.load()?;
+        let (clock, _) = LamportClock::open(&home.clock_file())?;
+        Ok(Self { runtime_lock, state_lock, registry_file, registry, clock })
+    }
+}
+
+/// The thread of the loop, which keeps what has to live as long, and what closes when it ends.
+fn spawn_loop(
+    parts: Parts,
+    registry: Registry,
+    kept: impl Send + 'static,
+) -> std::io::Result<(JoinHandle<Ending>, Receiver<Infallible>)> {
+    let (end_sender, ended) = bounded::<Infallible>(0);
+    let engine = std::thread::Builder::new().name("loop".into()).spawn(move || {
+        // Dropped at the end, however it comes: that is what tells everybody.
+        let _ended = end_sender;
+        let _kept = kept;
+        Engine::new(parts, registry).run()
+    })?;
+    Ok((engine, ended))
 }
 
 /// The slow lane, and the thread that carries its events to the loop.

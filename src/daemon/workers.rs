@@ -22,8 +22,22 @@ pub(super) fn start(
     (0..count).map(|number| start_one(number, jobs, events, environment)).collect()
 }
 
-/// Starts one.
-pub(super) fn start_one(
+/// What starts one more, each time, beside `count`. Nobody waits for their end: the loop waits
+/// for what they do.
+pub(super) fn more(
+    count: usize,
+    jobs: Receiver<Job>,
+    events: Sender<Event>,
+    environment: Arc<JobEnvironment>,
+) -> Box<dyn FnMut() -> std::io::Result<()> + Send> {
+    let mut number = count;
+    Box::new(move || {
+        number += 1;
+        start_one(number - 1, &jobs, &events, &environment).map(drop)
+    })
+}
+
+fn start_one(
     number: usize,
     jobs: &Receiver<Job>,
     events: &Sender<Event>,

@@ -1,5 +1,6 @@
 //! A running host.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -120,14 +121,7 @@ impl Host {
             Ok(Listening { server, api, couriers, runtime, milestones }) => {
                 let mut more: Vec<Caveat> =
                     server.warnings.iter().map(caveats::of_server).collect();
-                let manager = match supervisor.notify_socket.as_deref().map(Manager::at) {
-                    None => Manager::default(),
-                    Some(Ok(manager)) => manager,
-                    Some(Err(error)) => {
-                        more.push(Caveat::new(CaveatKind::Supervisor, error.to_string()));
-                        Manager::default()
-                    }
-                };
+                let manager = manager(supervisor.notify_socket.as_deref(), &mut more);
                 let told = daemon.warnings().iter().chain(&more);
                 let warnings = told.map(|caveat| caveat.text.clone()).collect();
                 // It can be closed without another start, and the API tells it by itself.
@@ -281,6 +275,19 @@ impl Host {
             // A loop that had been asked to end since then still says why it had not to be.
             (Ending::Stopped, Some(part)) => Ending::Failed(format!("{part} has ended by itself")),
             (ending, _) => ending,
+        }
+    }
+}
+
+/// The service manager that listens there, if one does; one that cannot be told anything is a
+/// warning.
+fn manager(notify_socket: Option<&OsStr>, warnings: &mut Vec<Caveat>) -> Manager {
+    match notify_socket.map(Manager::at) {
+        None => Manager::default(),
+        Some(Ok(manager)) => manager,
+        Some(Err(error)) => {
+            warnings.push(Caveat::new(CaveatKind::Supervisor, error.to_string()));
+            Manager::default()
         }
     }
 }

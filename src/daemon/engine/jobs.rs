@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::{Draining, Engine};
 use crate::daemon::command::CommandError;
-use crate::daemon::emission::Extent;
+use crate::daemon::emission::{Emitted, Extent};
 use crate::daemon::feature::Feature;
 use crate::daemon::job::{Job, JobResult, SurveyResult};
 use crate::daemon::order::{Order, Report};
@@ -86,13 +86,19 @@ impl Engine {
     }
 
     /// A survey was made: publish, write, answer.
-    fn surveyed(&mut self, id: &str, survey: SurveyResult, waiting: Vec<Waiting>, now: Instant) {
+    fn surveyed(
+        &mut self,
+        id: &str,
+        mut survey: SurveyResult,
+        waiting: Vec<Waiting>,
+        now: Instant,
+    ) {
         self.health.scans += 1;
         let returned =
             self.features.get_mut(id).is_some_and(|f| !f.emptied && f.detached.take().is_some());
         self.update_watch(id, &survey);
         let Some(feature) = self.features.get_mut(id) else { return };
-        feature.retry_later(survey.unsettled, now);
+        feature.retry_later(std::mem::take(&mut survey.unsettled), now);
         if survey.cancelled {
             feature.touch_all();
         }
@@ -105,30 +111,44 @@ impl Engine {
                 "a periodic scan found changes that no event told of"
             );
         }
-        let Some(feature) = self.features.get_mut(id) else { return };
-        let survey_of = feature.work.as_ref().map(|work| &work.survey);
-        let writable = survey_of.filter(|survey| survey.obstacle().is_none());
-        let place = writable.and_then(|survey| survey.place.clone());
-        let mut snapshot = None;
-        let is_first = feature.view.is_none();
-        if (survey.changed || survey.full || returned || feature.view.is_none())
-            && let Some(view) = publish::feature_view(feature, survey.cost, survey.ended_at)
-        {
-            let view = Arc::new(view);
-            feature.view = Some(Arc::clone(&view));
-            self.publish = true;
-            // A start at which the log lacks nothing leaves the file as it was.
-            let is_said = is_first
-                && survey.emitted.is_none()
-                && feature.work.as_ref().is_some_and(|work| work.has_snapshot_file);
-            snapshot = place
-                .filter(|_| survey.changed && !is_said)
-                .map(|place| Order::Snapshot { view, place });
-        }
+        let snapshot = self.show(id, &survey, returned);
         // Before the journal can announce an event, what it tells of is in the view.
         self.publish();
         let waiting = answer_failed_tasks(waiting, &survey.answers);
-        match survey.emitted {
+        self.record(id, survey.emitted, waiting);
+        // The log comes first: the snapshot file only repeats what it says.
+        if let Some(order) = snapshot {
+            let _ = self.parts.journal.send(order);
+        }
+        if self.features.get(id).is_some_and(|f| f.has_left) {
+            self.drop_feature(id);
+        }
+    }
+
+    /// Puts what was found into the view; the order to write it down as the latest snapshot, if
+    /// that file does not say it yet.
+    fn show(&mut self, id: &str, survey: &SurveyResult, returned: bool) -> Option<Order> {
+        let feature = self.features.get_mut(id)?;
+        let is_first = feature.view.is_none();
+        if !(survey.changed || survey.full || returned || is_first) {
+            return None;
+        }
+        let view = Arc::new(publish::feature_view(feature, survey.cost, survey.ended_at)?);
+        feature.view = Some(Arc::clone(&view));
+        self.publish = true;
+        let work = feature.work.as_ref()?;
+        // A start at which the log lacks nothing leaves the file as it was.
+        let is_said = is_first && survey.emitted.is_none() && work.has_snapshot_file;
+        if !survey.changed || is_said || work.survey.obstacle().is_some() {
+            return None;
+        }
+        let place = work.survey.place.clone()?;
+        Some(Order::Snapshot { view, place })
+    }
+
+    /// Has the events written, and answers those who waited once what they asked for is durable.
+    fn record(&mut self, id: &str, emitted: Option<Emitted>, waiting: Vec<Waiting>) {
+        match emitted {
             Some(emitted) => {
                 let ticket = self.number();
                 self.tickets.insert(ticket, (id.to_owned(), waiting));
@@ -139,18 +159,8 @@ impl Engine {
             None => match self.tickets.values_mut().rev().find(|(feature, _)| feature == id) {
                 // What an earlier job found is part of the effect, and not durable yet.
                 Some((_, last)) => last.extend(waiting),
-                None => {
-                    self.publish();
-                    self.complete(id, waiting);
-                }
+                None => self.complete(id, waiting),
             },
-        }
-        // The log comes first: the snapshot file only repeats what it says.
-        if let Some(order) = snapshot {
-            let _ = self.parts.journal.send(order);
-        }
-        if self.features.get(id).is_some_and(|f| f.has_left) {
-            self.drop_feature(id);
         }
     }
 
