@@ -249,6 +249,7 @@ fn a_back_end_that_refuses_everything_pauses_delivery_instead_of_emptying_the_qu
         assert!(told.contains("what is this") && told.contains(advice), "{told}");
         let [pending, delivered, _, rejected] = counts(&place);
         assert_eq!((delivered, rejected), (0, 10), "{code}: and not all of them");
+        assert_eq!(status(&place)["last_success_at"], Value::Null, "{code}: nothing was taken");
         assert!(pending > 20);
         daemon.stop();
     }

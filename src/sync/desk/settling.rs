@@ -81,7 +81,11 @@ impl Desk {
         self.backoff.succeeded();
         self.not_before = None;
         self.lone_refusals = 0;
-        self.last_success = Some((self.setup.clock)());
+        let is_taken =
+            |verdict: &Verdict| matches!(verdict, Verdict::Delivered | Verdict::Duplicate);
+        if verdicts.iter().flatten().any(is_taken) {
+            self.last_success = Some((self.setup.clock)());
+        }
         self.batch_size = (self.batch_size * 2).min(self.setup.batch_size);
         let saved = self.queue.save();
         self.note(WRITE, saved);
