@@ -1,14 +1,17 @@
 //! A log in a file that stays below a limit, for a daemon whose manager bounds nothing (launchd).
 //!
 //! At the limit the file becomes the one former file, `NAME.1`, in place of the one before, and a
-//! new one is begun, so that between one and two limits of the latest lines are kept. Each line is
-//! written by one call. What cannot be written is left out, and the next line is tried again: a
-//! log is no reason to end. A file that somebody has moved or removed is made anew.
+//! new one is begun, so that between one and two limits of the latest lines are kept. Where there
+//! can be no former file, the present one is emptied: the bound and the latest lines matter most.
+//! Each line is written by one call. What cannot be written is left out, and the next line is
+//! tried again: a log is no reason to end. A file that somebody has moved or removed, or whose
+//! directory has been, is made anew.
 //!
 //! Both files are 0600. A link, something else, or another user's file in its place is refused.
+//! Several processes may append to one log; the file's lock is held while it is turned.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -68,6 +71,8 @@ struct Present {
     file: File,
     /// Does it end within a line, since there was no room for all of it?
     is_torn: bool,
+    /// Does stderr lead here?
+    has_stderr: bool,
 }
 
 impl LogFile {
@@ -75,12 +80,8 @@ impl LogFile {
     /// from here on.
     pub fn open(path: &Path, limit: u64, takes_stderr: bool) -> Result<Self, LogFileError> {
         let log = Self { path: path.to_path_buf(), limit, takes_stderr, present: Mutex::new(None) };
-        let mut present = log.begin()?;
         // What others wrote to it, such as stderr of starts that failed, counts as well.
-        if log.is_full(&present, 0).at("look at", path)? {
-            log.turn(&present)?;
-            present = log.begin()?;
-        }
+        let present = log.with_room(log.begin()?, 0)?;
         *log.present.lock().unwrap_or_else(PoisonError::into_inner) = Some(present);
         Ok(log)
     }
@@ -89,17 +90,27 @@ impl LogFile {
     pub fn append(&self, line: &[u8]) -> Result<(), LogFileError> {
         // A panic between two lines has left nothing half done that the next one would not see.
         let mut slot = self.present.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut present = match slot.take() {
-            Some(present) if present.has_its_name() => present,
+        let present = match slot.take() {
+            Some(present) if is_named(&self.path, &present.file) => present,
             _ => self.begin()?,
         };
-        if self.is_full(&present, line.len()).at("look at", &self.path)? {
+        let present = slot.insert(self.with_room(present, line.len())?);
+        Ok(present.write(line).at("append to", &self.path)?)
+    }
+
+    /// The present file, or a new one if so many more bytes are too many for it. Only then stderr
+    /// leads there: what keeps it from being so is said where stderr led before.
+    fn with_room(&self, present: Present, more: usize) -> Result<Present, LogFileError> {
+        let mut present = present;
+        if self.is_full(&present, more).at("look at", &self.path)? {
             self.turn(&present)?;
             present = self.begin()?;
         }
-        let written = present.write(line).at("append to", &self.path);
-        *slot = Some(present);
-        Ok(written?)
+        if self.takes_stderr && !present.has_stderr {
+            stderr::lead_to(&present.file).at("lead stderr to", &self.path)?;
+            present.has_stderr = true;
+        }
+        Ok(present)
     }
 
     fn is_full(&self, present: &Present, more: usize) -> io::Result<bool> {
@@ -108,14 +119,36 @@ impl LogFile {
         Ok(len > 0 && len.saturating_add(more) > self.limit)
     }
 
-    /// Makes the present file the former one.
+    /// Makes the present file the former one, or empties it; nothing if somebody else does.
     fn turn(&self, present: &Present) -> Result<(), StoreError> {
+        match present.file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(error).at("lock", &self.path),
+        }
+        // Whoever had the lock before may have turned it.
+        let turned = match is_named(&self.path, &present.file) {
+            true => self.make_former(present),
+            false => Ok(()),
+        };
+        let unlocked = present.file.unlock().at("unlock", &self.path);
+        turned.and(unlocked)
+    }
+
+    fn make_former(&self, present: &Present) -> Result<(), StoreError> {
         let mut former = present.name.clone();
         former.push(FORMER);
-        present.dir.rename(&present.name, &former).at("keep a former file of", &self.path)
+        if present.dir.rename(&present.name, &former).is_ok() {
+            return Ok(());
+        }
+        present.file.set_len(0).at("empty", &self.path)
     }
 
     fn begin(&self) -> Result<Present, LogFileError> {
+        let is_dir = self.path.file_name().is_none() || ends_with_slash(&self.path);
+        if is_dir {
+            return Err(LogFileError::NotAFile(self.path.clone()));
+        }
         let (dir, name) = open_parent(&self.path)?;
         self.check_kind(&dir, &name)?;
         let opened = dir.open_file(&name, Open::AppendOrCreate(0o600));
@@ -130,10 +163,7 @@ impl LogFile {
         if facts.others_have_access() {
             access::set_mode(&file, 0o600).at("set the mode of", &self.path)?;
         }
-        if self.takes_stderr {
-            stderr::lead_to(&file).at("lead stderr to", &self.path)?;
-        }
-        Ok(Present { dir, name, file, is_torn: false })
+        Ok(Present { dir, name, file, is_torn: false, has_stderr: false })
     }
 
     /// Says in words what would else be refused by a number.
@@ -149,14 +179,6 @@ impl LogFile {
 }
 
 impl Present {
-    /// Is it still what is found by its name?
-    fn has_its_name(&self) -> bool {
-        match (self.dir.facts(&self.name), file_facts(&self.file)) {
-            (Ok(Some(named)), Ok(open)) => named.id == open.id,
-            _ => false,
-        }
-    }
-
     fn write(&mut self, line: &[u8]) -> io::Result<()> {
         if self.is_torn {
             self.file.write_all(b"\n")?;
@@ -176,6 +198,19 @@ impl Present {
         }
         Ok(())
     }
+}
+
+/// Is this file still what is found at the path?
+fn is_named(path: &Path, file: &File) -> bool {
+    let named = open_parent(path).ok().and_then(|(dir, name)| dir.facts(&name).ok().flatten());
+    match (named, file_facts(file)) {
+        (Some(named), Ok(open)) => named.id == open.id,
+        _ => false,
+    }
+}
+
+fn ends_with_slash(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().last() == Some(&b'/')
 }
 
 #[cfg(test)]
@@ -248,6 +283,47 @@ mod tests {
         fs::create_dir(&dir).unwrap();
         log.append(b"three\n").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "three\n");
+        let moved = tmp.path().join("moved");
+        fs::rename(&dir, &moved).unwrap();
+        fs::create_dir(&dir).unwrap();
+        log.append(b"four\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "four\n");
+    }
+
+    #[test]
+    fn where_there_can_be_no_former_file_the_present_one_is_emptied() {
+        let tmp = tempfile::tempdir().unwrap();
+        let path = tmp.path().join("d.log");
+        fs::create_dir(former(&path)).unwrap();
+        fs::write(&path, "x".repeat(30)).unwrap();
+        let log = open(&path, 20);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "");
+        for number in 0..9 {
+            log.append(format!("line {number}\n").as_bytes()).unwrap();
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), "line 8\n");
+    }
+
+    #[test]
+    fn of_two_that_write_to_it_one_turns_it() {
+        let tmp = tempfile::tempdir().unwrap();
+        let path = tmp.path().join("d.log");
+        let (one, other) = (open(&path, 20), open(&path, 20));
+        one.append(b"before, and enough\n").unwrap();
+        let file = File::open(&path).unwrap();
+        file.lock().unwrap();
+        other.append(b"while it is turned\n").unwrap();
+        assert!(!former(&path).exists(), "somebody else turns it");
+        let whole = fs::read(&path).unwrap();
+        // Which that one does now; the other, who saw the same, must not do it again.
+        fs::rename(&path, former(&path)).unwrap();
+        let late = Present { file, ..one.present.lock().unwrap().take().unwrap() };
+        late.file.unlock().unwrap();
+        open(&path, 20).append(b"new\n").unwrap();
+        one.turn(&late).unwrap();
+        assert_eq!(fs::read(former(&path)).unwrap(), whole);
+        other.append(b"newer\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new\nnewer\n");
     }
 
     #[test]
@@ -269,6 +345,10 @@ mod tests {
         fs::create_dir(&path).unwrap();
         refused("is no regular file");
         fs::remove_dir(&path).unwrap();
+        for name in ["d.log/", "..", "."] {
+            let error = LogFile::open(&tmp.path().join(name), 100, false).unwrap_err();
+            assert!(matches!(error, LogFileError::NotAFile(_)), "{name}: {error}");
+        }
         // The same for one that is put there later.
         let log = open(&path, 100);
         fs::remove_file(&path).unwrap();
