@@ -175,7 +175,10 @@ fn unknown(section: Option<&str>, name: &str) -> String {
 
 /// The key or section that was meant by a name with dots.
 fn dotted(section: Option<&str>, name: &str) -> Option<String> {
-    let full = section.map_or(name.to_owned(), |section| format!("{section}.{name}"));
+    // Some say the section in it once more.
+    let in_section = |section: &str| name.strip_prefix(section)?.strip_prefix('.');
+    let own_name = section.and_then(in_section).unwrap_or(name);
+    let full = section.map_or(name.to_owned(), |section| format!("{section}.{own_name}"));
     if is_section(&full) {
         return Some(full);
     }

@@ -134,6 +134,10 @@ fn a_key_with_dots_is_none_and_its_nested_form_is_named() {
             "limits.strems: 4\n",
             "line 1: unknown key `limits.strems`; did you mean `limits: {streams: …}`?",
         ),
+        (
+            "limits: {limits.streams: 4}\n",
+            "line 1: unknown key `limits.streams` in `limits`; did you mean `limits: {streams: …}`?",
+        ),
         ("zz.yy.xx: 4\n", "line 1: unknown key `zz.yy.xx`; allowed are listen,"),
     ] {
         let problems = refused(text);
