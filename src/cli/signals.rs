@@ -8,7 +8,7 @@ use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -33,6 +33,8 @@ pub(super) struct Signals {
 impl Signals {
     /// Those of a daemon.
     pub(super) fn of_daemon() -> Result<Self, CliError> {
+        // With a handler, what a file size limit forbids is a write that fails, not the end.
+        signal_hook::flag::register(SIGXFSZ, Arc::default()).map_err(failed)?;
         Self::of(&[SIGHUP, SIGINT, SIGTERM])
     }
 

@@ -206,7 +206,9 @@ impl StoreError {
     /// What the user can do, where the message alone does not say.
     pub fn hint(&self) -> Option<&'static str> {
         if self.is_full() {
-            Some("free space on that file system; dossierd goes on by itself then")
+            Some(
+                "free space on that file system, or lift a limit (quota, ulimit -f); dossierd goes on by itself then",
+            )
         } else if self.is_shortage() {
             Some("let it have more open files (LimitNOFILE=, ulimit -n), or more memory")
         } else if self.is_read_only() {

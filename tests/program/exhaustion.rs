@@ -106,6 +106,24 @@ fn with_64_descriptors_the_command_line_is_answered_at_once() {
     daemon.stop();
 }
 
+/// As on a full disk: nothing ends, and all is written once it may be.
+#[test]
+fn a_file_size_limit_makes_writes_fail_and_ends_nothing() {
+    let place = Place::with_feature();
+    let daemon = place.start_through(&["env"], "ulimit -S -f 20; exec \"$@\"");
+    for number in 0..60 {
+        place.write(&format!("plan-me/data/{number}.csv"), format!("{number}\n"));
+    }
+    place.run(&["add", "project"]).fine();
+    let told = || place.run(&["status", "plan-me"]).out;
+    wait_until("it is told", || told().contains("bytes went into") && told().contains("limit"));
+    let pid = format!("--pid={}", daemon.pid());
+    let lifted = Command::new("prlimit").args([&pid, "--fsize=unlimited"]).status().expect("runs");
+    assert!(lifted.success());
+    wait_until("all is written", || place.log("plan-me").len() > 60);
+    daemon.stop();
+}
+
 /// A log that cannot be written is no reason to end.
 #[test]
 fn a_full_stderr_ends_nothing() {
