@@ -5,6 +5,7 @@ use super::render::{Line, Page, Tone, mark};
 use super::{CliError, Context, Verdict, places, surveying};
 use crate::cli::error::ErrorKind;
 use crate::daemon::write_once;
+use crate::dossier::drift::ParityStatus;
 use crate::survey::{FeatureSurvey, Found, Judged};
 
 pub(super) fn run(args: ScanArgs, context: &mut Context) -> Result<Verdict, CliError> {
@@ -95,7 +96,13 @@ fn feature(judged: &Judged) -> Page {
         dossier.counts.required
     ));
     page.line(format!("  parity {}", dossier.parity_hash));
-    page.line(Line::plain("  ").then(mark::parity(judged.drift.parity_status.as_str())));
+    let parity = Line::plain("  ").then(mark::parity(judged.drift.parity_status.as_str()));
+    page.line(match &judged.drift.message {
+        Some(why) if judged.drift.parity_status == ParityStatus::Error => {
+            parity.text(": ").text(why)
+        }
+        _ => parity,
+    });
     for anomaly in &dossier.anomalies {
         let line = Line::plain("  ").then(mark::severity(anomaly.severity.as_str()));
         page.line(line.text("  ").text(&anomaly.message));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::args::MissionArgs;
 use super::{CliError, Context, places};
 use crate::cli::error::ErrorKind;
-use crate::daemon::{LastGoodMissions, identity_of_path, kept_identity};
+use crate::daemon::{LastGoodMissions, Seats, identity_of_path, kept_identity};
 use crate::index::ScanProgress;
 use crate::platform::user;
 use crate::project::ProjectContext;
@@ -50,8 +50,11 @@ pub(super) fn survey<T: Send>(
             shown.1.progress(text);
         }
     };
+    // A registry that cannot be read says nothing here; the daemon and `doctor` tell of it.
+    let seats = home.as_ref().and_then(|home| Seats::read(home).ok()).unwrap_or_default();
     let one_shot = OneShot {
         home: home.as_ref(),
+        barred: &|dir, project_root| seats.taken(dir, project_root),
         project: &load,
         mission_type: mission.mission_type,
         step: mission.step,

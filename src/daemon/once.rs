@@ -14,6 +14,7 @@ use super::job::{Job, JobEnvironment, JobOrder, JobResult, Whereabouts};
 use super::journal::Journal;
 use super::order::{Order, Report};
 use super::publish;
+use super::seats::Seats;
 use super::sequence::EventIds;
 use super::start::Setup;
 use crate::index::{Limits, RootFault, ScanRequest};
@@ -87,11 +88,16 @@ pub fn write_once(home: &Home, path: &Path, options: OnceOptions) -> Result<(), 
         segment_bytes: Setup::default().segment_bytes,
         limits: Limits::default(),
     };
-    let result = places(&found)?.into_iter().try_for_each(|at| {
-        let outcome = write_feature(at, &options, &environment)?;
-        outcome.into_iter().for_each(|order| {
-            let _ = orders.send(order);
-        });
+    let seats = Seats::read(home)?;
+    let mut barred = Vec::new();
+    let result = places(&found)?.into_iter().try_for_each(|mut at| {
+        at.dossier_of = seats.taken(&at.dir, &at.project_root);
+        match write_feature(at, &options, &environment)? {
+            Outcome::Orders(found) => found.into_iter().for_each(|order| {
+                let _ = orders.send(order);
+            }),
+            Outcome::Barred(why) => barred.push(why),
+        }
         Ok(())
     });
     let _ = orders.send(Order::Stop);
@@ -100,6 +106,7 @@ pub fn write_once(home: &Home, path: &Path, options: OnceOptions) -> Result<(), 
     result.and_then(|()| match failures.try_recv() {
         Ok(message) => Err(OnceError::Write(message)),
         Err(_) if panicked => Err(OnceError::Write("the journal panicked".into())),
+        Err(_) if !barred.is_empty() => Err(OnceError::Write(barred.join("; "))),
         Err(_) => Ok(()),
     })
 }
@@ -117,12 +124,20 @@ fn places(found: &Registration) -> Result<Vec<Whereabouts>, RootError> {
     Ok(places.into_iter().flatten().collect())
 }
 
-/// Surveys one feature; gives what the journal is to do.
+/// What came of a survey.
+enum Outcome {
+    /// What the journal is to do.
+    Orders(Vec<Order>),
+    /// Nothing may be written of the feature, and why.
+    Barred(String),
+}
+
+/// Surveys one feature.
 fn write_feature(
     at: Whereabouts,
     options: &OnceOptions,
     environment: &JobEnvironment,
-) -> Result<Vec<Order>, OnceError> {
+) -> Result<Outcome, OnceError> {
     let assignment = Assignment {
         request: Some(ScanRequest::Full),
         tasks: Vec::new(),
@@ -139,8 +154,11 @@ fn write_feature(
     let survey = match survey {
         Some(Ok(survey)) => survey,
         Some(Err(source)) => return Err(OnceError::Feature { slug, source }),
-        None => return Ok(Vec::new()),
+        None => return Ok(Outcome::Orders(Vec::new())),
     };
+    if let Some(obstacle) = work.survey.obstacle() {
+        return Ok(Outcome::Barred(format!("{slug}: {obstacle}")));
+    }
     let mut orders = Vec::new();
     if let Some(loaded) = loaded {
         orders.push(loaded.order(&id));
@@ -148,12 +166,12 @@ fn write_feature(
     if let Some(emitted) = survey.emitted {
         orders.push(Order::Append { feature: id, emitted: Box::new(emitted), ticket: 0 });
     }
-    let place = work.survey.place.clone().filter(|_| work.survey.obstacle().is_none());
+    let place = work.survey.place.clone();
     let mut feature = Feature::new(at, String::new(), Instant::now());
     feature.work = Some(work);
     let view = publish::feature_view(&feature, survey.cost, survey.ended_at);
     if let (Some(view), Some(place)) = (view, place) {
         orders.push(Order::Snapshot { view: Arc::new(view), place });
     }
-    Ok(orders)
+    Ok(Outcome::Orders(orders))
 }

@@ -25,6 +25,9 @@ pub struct OneShot<'a> {
     pub home: Option<&'a Home>,
     /// Loads what the project says of itself.
     pub project: &'a (dyn Fn(&Path) -> ProjectContext + Sync),
+    /// Says of a feature directory and its project root why the feature's durable files must not
+    /// be looked at, if so: they are another one's.
+    pub barred: &'a (dyn Fn(&Path, &Path) -> Option<String> + Sync),
     /// The mission type where meta.json names none.
     pub mission_type: Option<String>,
     /// A step that takes the place of meta.json's or the inferred one.
@@ -132,13 +135,15 @@ impl OneShot<'_> {
             .strip_prefix(project_root)
             .map(|relative| shown(relative.as_os_str().as_bytes()).into_owned())
             .unwrap_or_default();
-        let place = self.home.and_then(|home| {
+        let barred = (self.barred)(dir, project_root);
+        let place = self.home.filter(|_| barred.is_none()).and_then(|home| {
             DossierDir::existing(project_root, &name, &project_id(project_root), home)
         });
         let (rules, ignore_faults) = IgnoreRules::load(dir, Some(project_root));
         let index = FeatureIndex::new(dir.to_path_buf(), rules, None);
         let faults = of_ignore_files(&ignore_faults);
         let mut survey = FeatureSurvey::new(slug.clone(), prefix, index, faults, place);
+        survey.barred = barred;
         let assignment = Assignment {
             request: Some(ScanRequest::Full),
             tasks: Vec::new(),

@@ -6,6 +6,8 @@ mod access;
 mod agreement;
 #[cfg(unix)]
 mod backend;
+#[cfg(target_os = "linux")]
+mod barred;
 #[cfg(unix)]
 mod commands;
 #[cfg(target_os = "linux")]

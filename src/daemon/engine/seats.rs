@@ -1,9 +1,5 @@
-//! Whose a dossier directory is. Features of one name in one project would have the same, and
-//! with it the same log; it is one feature's at a time, and which one's does not depend on who
-//! comes first.
-//!
-//! A feature that was registered by itself has it, the earlier one before the later; else the
-//! one in `kitty-specs`. The others are shown with the reason why nothing is written of them.
+//! Gives dossier directories to features as roots come and go, by the rule of `daemon/seats`, and
+//! lets a feature wait until the one before it has let go.
 
 use std::time::Instant;
 
@@ -12,17 +8,14 @@ use crate::daemon::command::CommandError;
 use crate::daemon::feature::Feature;
 use crate::daemon::job::Whereabouts;
 use crate::daemon::root::Root;
+use crate::daemon::seats::{holder, taken};
 use crate::store::RootKind;
 
 impl Engine {
     /// The other feature that has the dossier directory of this one, as a path relative to
     /// the project; `None` if it is its own.
     pub(super) fn seat_holder(&self, at: &Whereabouts) -> Option<String> {
-        let holder = self.roots.iter().find(|root| {
-            root.registered.kind == RootKind::Feature
-                && root.path().file_name() == Some(&at.name)
-                && root.project_root == at.project_root
-        })?;
+        let holder = holder(&self.roots, at)?;
         let is_other = holder.path() != at.dir;
         let holder = is_other.then(|| Whereabouts::new(holder.path(), &holder.project_root));
         holder.flatten().map(|holder| holder.prefix)
@@ -93,11 +86,4 @@ impl Engine {
         let dossier_of = self.seat_holder(&at).map(|holder| taken(&holder));
         Whereabouts { dossier_of, ..at }
     }
-}
-
-/// Why a feature has no dossier directory of its own, and what to do.
-fn taken(holder: &str) -> String {
-    format!(
-        "its dossier directory is that of {holder}, a feature of the same name in this project, so nothing is logged or accepted; rename one of the two directories, or remove the registration of one"
-    )
 }
