@@ -3,8 +3,10 @@
 //! A reason is looked through once it is the text that would be shown or kept, after JSON has
 //! been decoded and before anything is cut off, since a cut would leave a part that is no
 //! longer recognised. A secret is also found as others spell it: escaped as in JSON and in
-//! strings of programs, at several levels, percent-encoded, with HTML's references, and in
-//! base 64, by itself or within something longer.
+//! strings of programs, percent-encoded, both at several levels, with HTML's references, in
+//! quoted-printable, in hexadecimal, and in base 64, by itself or within something longer; also
+//! where lines are broken in it. Who means to hide it from this, as in base 64 of base 64, can:
+//! the other side has the secret anyway, and what is shown here is this user's.
 
 use std::borrow::Cow;
 
@@ -14,19 +16,26 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 /// What stands where a secret was.
 const HIDDEN: &str = "[secret]";
 
-/// Shorter ones are not looked for in base 64: what is left of them occurs by chance.
-const MIN_IN_BASE64: usize = 6;
+/// Shorter ones are not looked for in other alphabets, or with spaces between: what is left of
+/// them occurs by chance.
+const MIN_TRANSFORMED: usize = 6;
+
+/// Between two characters, where lines are broken and indented.
+const MAX_SPACES: usize = 32;
+
+/// How often a percent sign may itself be percent-encoded.
+const MAX_PERCENTS: usize = 3;
 
 /// JSON within JSON within JSON has so many backslashes before a character.
 const MAX_BACKSLASHES: usize = 7;
 
 /// Characters of an HTML reference, from `&` to `;`.
-const MAX_REFERENCE: usize = 8;
+const MAX_REFERENCE: usize = 16;
 
 /// What nothing may show.
 #[derive(Debug, Default)]
 pub(super) struct Redaction {
-    /// Secrets and what they are in base 64, the longest first.
+    /// Secrets and what they are in other alphabets, the longest first.
     needles: Vec<Vec<u8>>,
 }
 
@@ -40,8 +49,10 @@ impl Redaction {
     pub(super) fn hide(&mut self, secret: &str) {
         let secret = secret.as_bytes();
         self.needles.push(secret.to_vec());
-        if secret.len() >= MIN_IN_BASE64 {
+        if secret.len() >= MIN_TRANSFORMED {
             self.needles.extend((0..3).flat_map(|before| in_base64(before, secret)));
+            let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+            self.needles.extend([hex.to_ascii_uppercase().into_bytes(), hex.into_bytes()]);
         }
         self.needles.retain(|needle| !needle.is_empty());
         self.needles.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
@@ -91,13 +102,19 @@ fn without(text: &str, needle: &[u8]) -> Option<String> {
 
 /// Where the needle ends that begins here, however its characters are spelled.
 fn spelled(text: &[u8], at: usize, needle: &[u8]) -> Option<usize> {
-    if !matches!(text[at], b'\\' | b'%' | b'&') && text[at] != *needle.first()? {
+    if !matches!(text[at], b'\\' | b'%' | b'&' | b'=') && text[at] != *needle.first()? {
         return None;
     }
+    let may_be_broken = needle.len() >= MIN_TRANSFORMED;
     // One character may end at several places: a backslash is also half of an escaped one.
     let mut ends = vec![at];
-    for byte in needle {
-        let mut next: Vec<usize> = ends.iter().flat_map(|&at| ends_of(text, at, *byte)).collect();
+    for (number, byte) in needle.iter().enumerate() {
+        let begin = |&at: &usize| match may_be_broken && number > 0 {
+            true => after_break(text, at),
+            false => at,
+        };
+        let mut next: Vec<usize> =
+            ends.iter().map(begin).flat_map(|at| ends_of(text, at, *byte)).collect();
         next.sort_unstable();
         next.dedup();
         ends = next;
@@ -106,6 +123,18 @@ fn spelled(text: &[u8], at: usize, needle: &[u8]) -> Option<usize> {
         }
     }
     ends.last().copied()
+}
+
+/// Where the next character is, behind the end of a line and what indents the next.
+fn after_break(text: &[u8], at: usize) -> usize {
+    let rest = &text[at..];
+    // The one of quoted-printable, which no line has at its end else.
+    let soft = usize::from(matches!(rest, [b'=', b'\r' | b'\n', ..]));
+    let spaces = rest[soft..].iter().take(MAX_SPACES).take_while(|b| b.is_ascii_whitespace());
+    match spaces.count() {
+        0 => at,
+        spaces => at + soft + spaces,
+    }
 }
 
 /// Where one character may end that begins here.
@@ -117,13 +146,22 @@ fn ends_of(text: &[u8], at: usize, byte: u8) -> Vec<usize> {
         ends.push(at + 1);
     }
     match first {
-        b'%' if is_hex(rest, 1, 2, byte) => ends.push(at + 3),
+        b'%' => {
+            let encoded = (0..=MAX_PERCENTS).map(|n| 1 + 2 * n);
+            let mut encoded = encoded.take_while(|n| rest[1..].starts_with(&b"252525"[..n - 1]));
+            ends.extend(encoded.find(|n| is_hex(rest, *n, 2, byte)).map(|n| at + n + 2));
+        }
+        b'=' if is_hex(rest, 1, 2, byte) => ends.push(at + 3),
         b'\\' => {
             let slashes = rest.iter().take(MAX_BACKSLASHES).take_while(|b| **b == b'\\').count();
             for n in 1..=slashes {
                 match rest.get(n) {
                     Some(b'u') if is_hex(rest, n + 1, 4, byte) => ends.push(at + n + 5),
                     Some(b'x') if is_hex(rest, n + 1, 2, byte) => ends.push(at + n + 3),
+                    Some(b'u') if rest.get(n + 1) == Some(&b'{') => {
+                        ends.extend(end_of_braces(rest, n + 2, byte).map(|length| at + length));
+                    }
+                    Some(b'0'..=b'3') if is_octal(rest, n, byte) => ends.push(at + n + 3),
                     Some(escaped) if *escaped == byte => ends.push(at + n + 1),
                     _ => {}
                 }
@@ -140,10 +178,23 @@ fn is_hex(text: &[u8], from: usize, digits: usize, byte: u8) -> bool {
     text.get(from..from + digits).is_some_and(|digits| number(digits, 16) == Some(byte.into()))
 }
 
-/// The length of an HTML reference to this character.
+/// Is this character at these three octal digits?
+fn is_octal(text: &[u8], from: usize, byte: u8) -> bool {
+    text.get(from..from + 3).is_some_and(|digits| number(digits, 8) == Some(byte.into()))
+}
+
+/// Where the braces end that have this character's hexadecimal number in them.
+fn end_of_braces(text: &[u8], from: usize, byte: u8) -> Option<usize> {
+    let length = text.get(from..)?.iter().take(MAX_REFERENCE).position(|b| *b == b'}')?;
+    let is_it = number(&text[from..from + length], 16) == Some(byte.into());
+    is_it.then_some(from + length + 1)
+}
+
+/// The length of an HTML reference to this character, whose `&` may be a reference itself.
 fn end_of_reference(text: &[u8], byte: u8) -> Option<usize> {
-    let end = text.iter().take(MAX_REFERENCE).position(|b| *b == b';')?;
-    let is_it = match &text[1..end] {
+    let begin = if text.starts_with(b"&amp;#") { 5 } else { 1 };
+    let end = begin + text[begin..].iter().take(MAX_REFERENCE).position(|b| *b == b';')?;
+    let is_it = match &text[begin..end] {
         [b'#', b'x' | b'X', digits @ ..] => number(digits, 16) == Some(byte.into()),
         [b'#', digits @ ..] => number(digits, 10) == Some(byte.into()),
         b"amp" => byte == b'&',
@@ -195,8 +246,20 @@ mod tests {
             each(&|b| format!("\\x{b:02x}")),
             each(&|b| format!("%{b:02X}")),
             each(&|b| format!("%{b:02x}")),
+            each(&|b| format!("%25{b:02X}")),
+            each(&|b| format!("%2525{b:02x}")),
+            each(&|b| format!("\\{b:03o}")),
+            each(&|b| format!("\\u{{{b:x}}}")),
+            each(&|b| format!("\\u{{0000{b:X}}}")),
+            each(&|b| format!("{b:02x}")),
+            each(&|b| format!("{b:02X}")),
+            each(&|b| format!("={b:02X}")),
             each(&|b| format!("&#x{b:02X};")),
             each(&|b| format!("&#{b};")),
+            each(&|b| format!("&#{b:09};")),
+            each(&|b| format!("&amp;#{b};")),
+            TOKEN.replace("+gh", "+\r\n    gh"),
+            TOKEN.replace("+gh", "+=\r\ngh"),
             TOKEN.replace('&', "&amp;").replace('"', "&quot;").replace('/', "&#x2F;"),
             TOKEN.replace('/', "%2f").replace('+', "\\u002B"),
         ];
@@ -216,6 +279,7 @@ mod tests {
                     URL_SAFE_NO_PAD.encode(&whole),
                     standard.replace('/', "\\/"),
                     standard.replace('+', "%2B"),
+                    format!("{}\n{}", &standard[..15], &standard[15..]),
                     standard,
                 ] {
                     let said = redacted(&encoded);
