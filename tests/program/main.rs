@@ -66,7 +66,10 @@ mod service_install;
 #[cfg(unix)]
 mod service_manager;
 #[cfg(unix)]
+mod service_places;
+#[cfg(unix)]
 mod service_uninstall;
+#[cfg(unix)]
 mod service_variants;
 #[cfg(target_os = "linux")]
 mod sessions;

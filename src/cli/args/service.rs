@@ -72,8 +72,9 @@ Examples:
   DOSSIERD_HOME=~/dossiers dossierd service install
 
 Writes the unit (or the launchd agent) for this binary, enables and starts it. DOSSIERD_HOME is
-carried over if it is set. Where a package has brought the unit, that one is enabled instead. It
-can be run again, also by a newer version.
+carried over if it is set; a service that has it keeps it, and is refused to a shell with another one
+or none. Where a package has brought the unit, that one is enabled instead. It can be run again, also
+by a newer version.
 
 Exits 0 when the service runs or was left off as asked; 1 when the files are written but the service
 manager could not be reached or did not start it, with the commands that are left to run; 2 if
@@ -88,7 +89,7 @@ pub struct InstallArgs {
     /// Write the files, but neither enable nor start the service
     #[arg(long)]
     pub no_start: bool,
-    /// Replace files also if they were changed by hand or are not ours
+    /// Replace files also if they were changed by hand or are not ours, or have another DOSSIERD_HOME
     #[arg(long)]
     pub force: bool,
     /// Who.

@@ -13,8 +13,8 @@ pub(super) fn service() -> Vec<Check> {
 }
 
 fn checks(status: &ServiceStatus) -> Vec<Check> {
-    let mut checks = vec![file(status), program(status)];
-    checks.push(running(status));
+    let mut checks = vec![file(status), program(status), running(status)];
+    checks.extend(places(status));
     checks.extend(linger(status));
     checks
 }
@@ -85,6 +85,17 @@ fn running(status: &ServiceStatus) -> Check {
             Check::ok(NAME, if up { "up, not enabled" } else { "installed, not enabled" })
         }
     }
+}
+
+/// Commands that look elsewhere find another daemon, or none.
+fn places(status: &ServiceStatus) -> Option<Check> {
+    (!status.prefix.is_empty()).then(|| {
+        Check::warn(
+            "service places",
+            "the service has its files elsewhere than commands here look for them",
+            format!("to look at that one: {}dossierd doctor", status.prefix),
+        )
+    })
 }
 
 /// Only what is enabled is expected to go on.

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::deeds::Deeds;
-use super::quoting::{first_word, sayable, word};
+use super::quoting::{first_word, sayable, shell_word, word};
 use crate::cli::error::CliError;
 
 const HOME: &str = "DOSSIERD_HOME";
@@ -38,7 +38,12 @@ impl Carried {
         Self(elsewhere.collect())
     }
 
-    /// Those that the texts of units have, as [`Self::lines`] writes them.
+    /// That of an agent of launchd, which has no other: macOS knows nothing of XDG's.
+    pub(super) fn of_agent(dossierd_home: Option<&Path>) -> Self {
+        Self(dossierd_home.map(|dir| (HOME, dir.to_path_buf())).into_iter().collect())
+    }
+
+    /// Those that the texts of units have, as [`Self::lines`] writes them; the last of a name counts.
     pub(super) fn of_units<'a>(texts: impl Iterator<Item = &'a str>) -> Self {
         let mut found = Vec::new();
         for line in texts.flat_map(str::lines) {
@@ -47,9 +52,14 @@ impl Carried {
                 continue;
             };
             if let Some(name) = [HOME, CONFIG, STATE].into_iter().find(|known| *known == name) {
+                found.retain(|(other, _)| *other != name);
                 found.push((name, PathBuf::from(dir)));
             }
         }
+        if found.iter().any(|(name, _)| *name == HOME) {
+            found.retain(|(name, _)| *name == HOME);
+        }
+        found.sort_unstable();
         Self(found)
     }
 
@@ -61,6 +71,47 @@ impl Carried {
     /// Their names.
     pub(super) fn names(&self) -> Vec<&'static str> {
         self.0.iter().map(|(name, _)| *name).collect()
+    }
+
+    /// DOSSIERD_HOME, if it is one of them.
+    pub(super) fn dossierd_home(&self) -> Option<&Path> {
+        self.get(HOME)
+    }
+
+    /// What stands before a command here, so that it reaches a service with these; one that has none
+    /// is told to lack those of `here` instead.
+    pub(super) fn reaching(&self, here: &Self) -> String {
+        if self.is_empty() { String::new() } else { self.prefix(here) }
+    }
+
+    /// The names of `here`, where a service has none at all.
+    pub(super) fn missing(&self, here: &Self) -> Vec<&'static str> {
+        if self.is_empty() { here.names() } else { Vec::new() }
+    }
+
+    /// What stands before a command in a shell that carries `here`, so that it means these places;
+    /// empty where it does anyway.
+    pub(super) fn prefix(&self, here: &Self) -> String {
+        let mut words = Vec::new();
+        if self.get(HOME).is_none() {
+            let is_ours = |name: &str| self.get(name).is_some();
+            let others = here.names().into_iter().filter(|name| !is_ours(name));
+            words.extend(others.map(|name| format!("-u {name} ")));
+        }
+        if !words.is_empty() {
+            words.insert(0, "env ".to_owned());
+        }
+        let differing = self.0.iter().filter(|(name, dir)| here.get(name) != Some(dir));
+        words.extend(
+            differing.map(|(name, dir)| format!("{name}={} ", shell_word(&dir.to_string_lossy()))),
+        );
+        words.concat()
+    }
+
+    /// For a sentence: `DOSSIERD_HOME=/d`, or several with a comma.
+    pub(super) fn told(&self) -> String {
+        let each = self.0.iter().map(|(name, dir)| format!("{name}={}", dir.display()));
+        each.collect::<Vec<_>>().join(", ")
     }
 
     /// One `Environment=` for each.
@@ -85,7 +136,7 @@ impl Carried {
     }
 
     fn get(&self, wanted: &str) -> Option<&Path> {
-        let found = self.0.iter().rev().find(|(name, _)| *name == wanted);
+        let found = self.0.iter().find(|(name, _)| *name == wanted);
         found.map(|(_, dir)| dir.as_path())
     }
 
@@ -148,6 +199,29 @@ mod tests {
             let expected = (PathBuf::from(state), PathBuf::from(config));
             assert_eq!(carried.places(Path::new("/home/a")), expected);
         }
+    }
+
+    #[test]
+    fn a_command_can_be_told_to_mean_the_places_of_a_service() {
+        let xdg = of(None, &[(STATE, "/s t")]);
+        let other = of(None, &[(CONFIG, "/c"), (STATE, "/s")]);
+        let (none, home) = (Carried::default(), of(Some("/d"), &[]));
+        for (service, here, expected) in [
+            (&home, &none, "DOSSIERD_HOME=/d "),
+            (&home, &home, ""),
+            (&home, &xdg, "DOSSIERD_HOME=/d "),
+            (&xdg, &none, "XDG_STATE_HOME='/s t' "),
+            (&xdg, &other, "env -u XDG_CONFIG_HOME XDG_STATE_HOME='/s t' "),
+            (&xdg, &home, "env -u DOSSIERD_HOME XDG_STATE_HOME='/s t' "),
+        ] {
+            assert_eq!(service.prefix(here), expected, "{service:?} {here:?}");
+        }
+    }
+
+    #[test]
+    fn of_two_lines_the_last_counts_and_a_home_stands_above_all() {
+        let unit = "Environment=XDG_STATE_HOME=/s\nEnvironment=DOSSIERD_HOME=/a\nEnvironment=DOSSIERD_HOME=/b\n";
+        assert_eq!(Carried::of_units([unit].into_iter()), of(Some("/b"), &[]));
     }
 
     #[test]

@@ -141,10 +141,12 @@ impl<'a> Deeds<'a> {
     }
 }
 
-/// May these files be written where they belong, and replaced? Looked at before anything is done.
+/// May these files be written where they belong, and replaced? Looked at before anything is done;
+/// `again` is the command that leaves the service in its places.
 pub(super) fn check_replaceable(
     files: &[(ServiceFile, FileState)],
     force: bool,
+    again: &str,
 ) -> Result<(), CliError> {
     for (file, state) in files {
         disk::check_dir_of(file)?;
@@ -162,7 +164,7 @@ pub(super) fn check_replaceable(
         if !force {
             let message = format!("{} {what}; nothing was done", file.path.display());
             return Err(CliError::new(ErrorKind::Input, message)
-                .hint("--force replaces it")
+                .hint(format!("--force replaces it: {again} --force"))
                 .hint("settings of your own are safe in a drop-in: systemctl --user edit dossierd.service"));
         }
     }

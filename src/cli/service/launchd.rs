@@ -1,9 +1,10 @@
 //! The service under the launchd of this user.
 
 use super::agent::{self, LABEL};
-use super::carried::say_left_behind;
+use super::carried::{Carried, say_left_behind};
 use super::deeds::{Deeds, check_replaceable};
 use super::disk;
+use super::moving;
 use super::program::{ACTING, ASKING, Program, ProgramError};
 use super::service_file::FileState;
 use super::setting::Setting;
@@ -38,6 +39,12 @@ pub(super) fn check_variant(variant: VariantArgs) -> Result<(), CliError> {
     Err(CliError::new(ErrorKind::Usage, message).hint(format!("leave {flag} out")))
 }
 
+/// The variable of the agent that is installed, whoever wrote it.
+fn installed(setting: &Setting) -> Result<Carried, CliError> {
+    let text = disk::text(&agent::path(&setting.home))?;
+    Ok(Carried::of_agent(text.as_deref().and_then(agent::dossierd_home_of).as_deref()))
+}
+
 pub(super) fn install(
     args: &InstallArgs,
     setting: &Setting,
@@ -52,7 +59,11 @@ pub(super) fn install(
     let file = agent::file(setting)?;
     let state = disk::state(&file)?;
     let files = [(file, state)];
-    check_replaceable(&files, args.force)?;
+    let here = Carried::of_agent(setting.dossierd_home.as_deref());
+    let installed = installed(setting)?;
+    let again = moving::install_line(&installed.reaching(&here), args);
+    check_replaceable(&files, args.force, &again)?;
+    moving::check(&installed, &here, &setting.state_dir, args)?;
     let [(file, state)] = &files;
     let target = Target::of_user();
     let is_loaded = program.run(&["print", &target.service], ASKING).is_ok();
@@ -159,7 +170,10 @@ pub(super) fn uninstall(
 }
 
 pub(super) fn status(setting: &Setting) -> Result<ServiceStatus, CliError> {
-    let file = agent::file(setting)?;
+    // An agent is as it should be in its own places, whatever this shell's environment has.
+    let installed = installed(setting)?;
+    let here = Carried::of_agent(setting.dossierd_home.as_deref());
+    let file = agent::file(&setting.with(installed.clone())?)?;
     let state = disk::state(&file)?;
     let is_there = state != FileState::Absent;
     let target = Target::of_user();
@@ -194,7 +208,8 @@ pub(super) fn status(setting: &Setting) -> Result<ServiceStatus, CliError> {
         pid: said.pid,
         since: None,
         needs_reload: false,
-        environment_missing: Vec::new(),
+        environment_missing: if is_there { installed.missing(&here) } else { Vec::new() },
+        prefix: installed.reaching(&here),
         linger: None,
     })
 }

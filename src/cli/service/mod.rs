@@ -11,6 +11,7 @@ mod carried;
 mod deeds;
 mod disk;
 mod launchd;
+mod moving;
 mod program;
 mod quoting;
 mod service_file;

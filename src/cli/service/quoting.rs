@@ -90,6 +90,15 @@ pub(super) fn first_word(value: &str) -> Option<String> {
     quote.is_none().then(|| word.replace("%%", "%"))
 }
 
+/// One word of a command that a person types into a shell.
+pub(super) fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._+@:,=-%".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// Text between two tags.
 pub(super) fn xml(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
@@ -121,6 +130,19 @@ mod tests {
         }
         assert_eq!(first_word("'/a b' run").as_deref(), Some("/a b"));
         assert_eq!(first_word("\"/a b"), None);
+    }
+
+    #[test]
+    fn a_shell_reads_what_was_meant() {
+        for (text, expected) in [
+            ("/d/é", "/d/é"),
+            ("/a b", "'/a b'"),
+            ("/$x'y", r"'/$x'\''y'"),
+            ("~/d", "'~/d'"),
+            ("", "''"),
+        ] {
+            assert_eq!(shell_word(text), expected);
+        }
     }
 
     #[test]

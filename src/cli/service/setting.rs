@@ -44,6 +44,14 @@ impl Setting {
             socket: found.socket(),
         })
     }
+
+    /// The same for a service that has these variables, whatever this shell has.
+    pub(super) fn with(&self, carried: Carried) -> Result<Self, CliError> {
+        let dossierd_home = carried.dossierd_home().map(Path::to_path_buf);
+        let found = places::home_of(dossierd_home.clone())?;
+        let (state_dir, _) = carried.places(&self.home);
+        Ok(Self { dossierd_home, state_dir, socket: found.socket(), carried, ..self.clone() })
+    }
 }
 
 /// The home directory of this user.

@@ -60,8 +60,11 @@ pub(in crate::cli) struct ServiceStatus {
     pub(in crate::cli) since: Option<String>,
     /// Have files changed that systemd has not read again?
     pub(in crate::cli) needs_reload: bool,
-    /// The variables that lead this command to its files, and that a package's service does not have.
+    /// The variables that lead this command to its files, where the service has none of them.
     pub(in crate::cli) environment_missing: Vec<&'static str>,
+    /// What stands before a command here, so that it means the places of the service; empty where it
+    /// does anyway.
+    pub(in crate::cli) prefix: String,
     /// Does it go on after logout? `None` if that is not known, or no question.
     pub(in crate::cli) linger: Option<bool>,
 }
@@ -108,9 +111,9 @@ impl ServiceStatus {
         })
     }
 
-    /// The command that installs the same variant again.
+    /// The command that installs the same variant again, in the same places.
     pub(in crate::cli) fn install_command(&self) -> String {
-        let mut command = "dossierd service install".to_owned();
+        let mut command = format!("{}dossierd service install", self.prefix);
         if self.is_socket_activated() {
             command.push_str(" --socket-activated");
         }
@@ -227,6 +230,12 @@ impl ServiceStatus {
             page.line(row("process", format!("{pid}{}", since.unwrap_or_default())));
         }
         page.line(row("version", self.version_text(answering)));
+        if !self.prefix.is_empty() {
+            page.line(row(
+                "places",
+                format!("not those of commands here; to reach it: {}dossierd status", self.prefix),
+            ));
+        }
         match self.linger {
             Some(true) => page.line(row("linger", "on: it goes on after logout")),
             Some(false) => {

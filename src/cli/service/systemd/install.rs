@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::super::carried::say_left_behind;
 use super::super::deeds::{Deeds, check_replaceable};
 use super::super::disk;
+use super::super::moving;
 use super::super::program::{ACTING, ASKING, Program};
 use super::super::quoting::first_word;
 use super::super::service_file::{FileState, ServiceFile};
@@ -33,7 +34,10 @@ pub(in crate::cli::service) fn install(
         manager.packaged(name).is_some()
     })?;
     let files = with_states(files)?;
-    check_replaceable(&files, args.force)?;
+    let installed = super::installed(&manager.unit_dir)?;
+    let again = moving::install_line(&installed.reaching(&setting.carried), args);
+    check_replaceable(&files, args.force, &again)?;
+    moving::check(&installed, &setting.carried, &setting.state_dir, args)?;
     let obsolete = obsolete(&manager, setting, args, &files)?;
     let mut deeds = Deeds::new(output, args.dry_run);
     say_packaged(&manager, setting, &mut deeds)?;

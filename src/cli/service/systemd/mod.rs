@@ -14,11 +14,22 @@ pub(super) use install::install;
 pub(super) use status::status;
 pub(super) use uninstall::uninstall;
 
+use super::carried::Carried;
+use super::disk;
 use super::service_file::ServiceFile;
 use super::setting::Setting;
 use super::unit;
 use crate::cli::args::VariantArgs;
 use crate::cli::error::CliError;
+
+/// The variables of the service that is installed in `dir`, whoever wrote it.
+fn installed(dir: &Path) -> Result<Carried, CliError> {
+    let mut texts = Vec::new();
+    for name in [unit::SERVICE, unit::ENVIRONMENT] {
+        texts.extend(disk::text(&dir.join(name))?);
+    }
+    Ok(Carried::of_units(texts.iter().map(String::as_str)))
+}
 
 /// Every file that some variant has, as this version would write it into `dir`. Where it cannot be
 /// written, its text is empty: what is found in its place is then told by its own sum.

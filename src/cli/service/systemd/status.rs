@@ -4,7 +4,7 @@ use super::super::disk;
 use super::super::service_file::FileState;
 use super::super::setting::Setting;
 use super::super::status::{Part, ServiceStatus};
-use super::super::unit::{self, HARDENING, SERVICE, UNITS};
+use super::super::unit::{HARDENING, SERVICE, UNITS};
 use super::manager::{Manager, UnitFacts, lingers};
 use super::{every_file, program_of};
 use crate::cli::error::CliError;
@@ -17,7 +17,9 @@ pub(in crate::cli) fn status(setting: &Setting) -> Result<ServiceStatus, CliErro
         unreachable.get_or_insert_with(|| with_causes(&error));
         Vec::new()
     });
-    let known = every_file(setting, &manager.unit_dir)?;
+    // A unit is as it should be in its own places, whatever this shell's environment has.
+    let installed = super::installed(&manager.unit_dir)?;
+    let known = every_file(&setting.with(installed.clone())?, &manager.unit_dir)?;
     let mut units = Vec::new();
     for name in UNITS {
         let file = known.iter().find(|file| file.path.ends_with(name));
@@ -30,7 +32,7 @@ pub(in crate::cli) fn status(setting: &Setting) -> Result<ServiceStatus, CliErro
     }
     let drop_in = known.iter().find(|file| file.path.ends_with(HARDENING));
     let hardening = drop_in.map_or(Ok(FileState::Absent), disk::state)?;
-    let environment = manager.unit_dir.join(unit::ENVIRONMENT);
+    let is_installed = units.first().is_some_and(|unit| unit.file.is_some());
     let service = facts.iter().find(|fact| fact.id == SERVICE);
     Ok(ServiceStatus {
         manager: "systemd",
@@ -47,10 +49,11 @@ pub(in crate::cli) fn status(setting: &Setting) -> Result<ServiceStatus, CliErro
         since: service.filter(|fact| fact.is_active()).and_then(|fact| fact.since.clone()),
         needs_reload: facts.iter().any(|fact| fact.needs_reload),
         // A home that only this command knows is a difference, too.
-        environment_missing: match manager.packaged(SERVICE) {
-            Some(_) if !disk::is_file(&environment) => setting.carried.names(),
-            _ => Vec::new(),
+        environment_missing: match is_installed {
+            true => installed.missing(&setting.carried),
+            false => Vec::new(),
         },
+        prefix: installed.reaching(&setting.carried),
         linger: lingers(),
     })
 }
