@@ -135,22 +135,45 @@ impl Home {
         }
         self.prepare_config()?;
         let mut prepared = Prepared::default();
-        for path in [
-            &self.state,
-            &self.cache,
-            &self.identity_dir(),
-            &self.mission_overrides_dir(),
-            &self.index_cache_dir(),
-            &self.delivery_dir(),
-            &self.fallback_dossiers_dir(),
-            &self.runtime,
-            &self.cookie_dir(),
-        ] {
-            let (dir, tightened) = own_dir(path)?;
+        for (_, path) in self.own_dirs() {
+            let (dir, tightened) = own_dir(&path)?;
             prepared.leftovers += atomic::remove_leftovers(&dir)?;
-            prepared.tightened.extend(tightened.then(|| path.clone()));
+            prepared.tightened.extend(tightened.then_some(path));
         }
         Ok(prepared)
+    }
+
+    /// The directories that the daemon writes into, each with its name, the outer ones first.
+    pub fn own_dirs(&self) -> Vec<(&'static str, PathBuf)> {
+        let mut dirs = vec![
+            ("state directory", self.state.clone()),
+            ("cache directory", self.cache.clone()),
+            ("identities", self.identity_dir()),
+            ("mission overrides", self.mission_overrides_dir()),
+            ("index", self.index_cache_dir()),
+            ("delivery directory", self.delivery_dir()),
+            ("dossiers", self.fallback_dossiers_dir()),
+            ("runtime directory", self.runtime.clone()),
+            ("cookies", self.cookie_dir()),
+        ];
+        if self.cache == self.state {
+            dirs.retain(|(name, _)| *name != "cache directory");
+        }
+        dirs
+    }
+
+    /// `DOSSIERD_HOME`, when that is where everything is.
+    pub fn base_dir(&self) -> Option<&Path> {
+        self.base.as_deref()
+    }
+
+    /// What [`Home::prepare`] has against `DOSSIERD_HOME` itself. Nothing is made, and one that is
+    /// still to be made passes.
+    pub fn look_at_base(&self) -> Result<(), HomeError> {
+        match &self.base {
+            Some(base) if std::fs::symlink_metadata(base).is_ok() => judge_base(base),
+            _ => Ok(()),
+        }
     }
 
     fn prepare_config(&self) -> Result<(), HomeError> {
@@ -293,8 +316,12 @@ fn io(action: &'static str, path: &Path, source: std::io::Error) -> HomeError {
 /// everybody may rename our directories away nothing in it can be trusted. Root's sticky
 /// directories (`/tmp`) forbid just that.
 fn check_base(base: &Path) -> Result<(), HomeError> {
-    const STICKY: u32 = 0o1000;
     access::create_private_dirs(base).map_err(|e| io("make", base, e))?;
+    judge_base(base)
+}
+
+fn judge_base(base: &Path) -> Result<(), HomeError> {
+    const STICKY: u32 = 0o1000;
     let dir = Dir::open(base).map_err(|e| io("open", base, e))?;
     let facts = dir.own_facts().map_err(|e| io("look at", base, e))?;
     if let Some(owner) = facts.owner

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::super::render::plural;
 use super::Check;
+#[cfg(unix)]
+use super::locks;
 use crate::store::{Home, atomic, project_id};
 
 /// What lies about while no daemon answers.
@@ -14,7 +16,7 @@ pub(super) fn without_daemon(home: &Home, socket: &Path) -> Vec<Check> {
     use std::os::unix::fs::FileTypeExt;
     use std::os::unix::net::UnixStream;
     let mut checks = Vec::new();
-    let holder = pid_in(&home.state_lock_file()).filter(|pid| is_dossierd(*pid));
+    let holder = locks::last_holder(&home.state_lock_file()).filter(|pid| is_dossierd(*pid));
     if let Some(pid) = holder {
         let message = format!("process {pid} runs, and does not answer at {}", socket.display());
         let hint = format!("look at its log; if it stays so: kill {pid}");
@@ -49,12 +51,6 @@ pub(super) fn without_daemon(home: &Home, socket: &Path) -> Vec<Check> {
 #[cfg(not(unix))]
 pub(super) fn without_daemon(_: &Home, _: &Path) -> Vec<Check> {
     Vec::new()
-}
-
-/// Who had a lock last. The lock itself ends with its process, whatever the file says.
-#[cfg(unix)]
-fn pid_in(lock: &Path) -> Option<u32> {
-    std::fs::read_to_string(lock).ok()?.trim().parse().ok()
 }
 
 /// Does this process run our program? Where the system does not tell, it may be any.

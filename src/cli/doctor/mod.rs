@@ -11,6 +11,7 @@ mod daemon;
 mod delivery;
 mod inotify;
 mod leftovers;
+mod locks;
 mod places;
 mod registry;
 mod service;
@@ -116,6 +117,7 @@ pub(super) fn run(args: DoctorArgs, context: &mut Context) -> Result<Verdict, Cl
 fn own_places(home: Home, socket: PathBuf) -> Vec<Check> {
     bounded("directories", PATIENCE, move || {
         let mut checks = places::directories(&home);
+        checks.extend(locks::locks(&home));
         checks.push(places::socket(&socket));
         checks.push(places::token_file(&home.token_file()));
         checks.extend(places::sessions_file(&home.sessions_file()));

@@ -4,22 +4,57 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
-use super::Check;
-use crate::store::{Home, HomeError};
+use super::{Check, CheckStatus};
+use crate::store::{Home, HomeError, with_causes};
 
-/// The configuration, state and runtime directories, and that of caches where it is another one.
+/// All that a start makes or refuses. Of what is below the state, caches and the runtime directory only
+/// what is wrong is told: a start makes what is missing.
 pub(super) fn directories(home: &Home) -> Vec<Check> {
-    let mut checks = vec![configuration_directory(home.config_dir())];
-    for (name, path) in [
-        ("state directory", home.state_dir()),
-        ("cache directory", home.cache_dir()),
-        ("runtime directory", home.runtime_dir()),
-    ] {
-        if name != "cache directory" || path != home.state_dir() {
-            checks.push(own_directory(name, path));
+    let mut checks: Vec<Check> = base(home).into_iter().collect();
+    checks.push(configuration_directory(home.config_dir()));
+    let outer = [home.state_dir(), home.cache_dir(), home.runtime_dir()];
+    for (name, path) in home.own_dirs() {
+        if outer.contains(&path.as_path()) {
+            checks.push(own_directory(name, &path));
+            continue;
+        }
+        // Below a link there is nothing of ours to judge.
+        let is_below_ours = path.parent().is_some_and(is_directory_itself);
+        if is_below_ours && std::fs::symlink_metadata(&path).is_ok() {
+            let check = own_directory(name, &path);
+            checks.extend((check.status != CheckStatus::Ok).then_some(check));
         }
     }
     checks
+}
+
+/// DOSSIERD_HOME itself, where a start refuses it.
+fn base(home: &Home) -> Option<Check> {
+    const NAME: &str = "DOSSIERD_HOME";
+    let error = home.look_at_base().err()?;
+    let shown = home.base_dir()?.display();
+    let hint = match &error {
+        HomeError::OthersCanWrite { .. } => format!("look what is in it, then: chmod 700 {shown}"),
+        HomeError::NotOurs { .. } => {
+            format!(
+                "set DOSSIERD_HOME to a directory of your own; or, if it is yours: chown {} {shown}",
+                us()
+            )
+        }
+        _ => format!(
+            "set DOSSIERD_HOME to a directory of your own, or see what is there: ls -ld {shown}"
+        ),
+    };
+    Some(Check::fail(NAME, with_causes(&error), hint))
+}
+
+/// For `chown`.
+fn us() -> String {
+    crate::platform::user::uid().map_or_else(|| "USER".to_owned(), |uid| uid.to_string())
+}
+
+fn is_directory_itself(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir())
 }
 
 const DIRECTORY: Wanted = Wanted { kind: Kind::Directory, mode: 0o700 };
@@ -258,6 +293,51 @@ mod tests {
                 fs::rename(&kept, dir).unwrap();
             }
         }
+    }
+
+    #[test]
+    fn all_that_a_start_refuses_fails_and_says_which() {
+        let tmp = tempfile::tempdir().unwrap();
+        let home = Home::resolve(Some(tmp.path().join("home"))).unwrap();
+        home.prepare().unwrap();
+        let fails = || -> Vec<String> {
+            let checks = directories(&home).into_iter();
+            let failed = checks.filter(|check| check.status == CheckStatus::Fail);
+            failed.map(|check| format!("{}: {:?}", check.message, check.hint)).collect()
+        };
+        assert_eq!(fails(), [""; 0]);
+        let base = home.base_dir().unwrap().to_path_buf();
+        let dirs = home.own_dirs().into_iter().map(|(_, dir)| dir).chain([base.clone()]);
+        for dir in dirs {
+            chmod(&dir, 0o777);
+            assert!(home.prepare().is_err(), "{}", dir.display());
+            let told = fails();
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert!(told[0].contains(&format!("chmod 700 {}", dir.display())), "{told:?}");
+            chmod(&dir, 0o700);
+            if dir == base {
+                continue;
+            }
+            let kept = tmp.path().join("kept");
+            fs::rename(&dir, &kept).unwrap();
+            fs::write(&dir, "").unwrap();
+            assert!(home.prepare().is_err() && fails().len() == 1, "{}", dir.display());
+            fs::remove_file(&dir).unwrap();
+            symlink(&kept, &dir).unwrap();
+            assert!(home.prepare().is_err() && fails().len() == 1, "{}", dir.display());
+            fs::remove_file(&dir).unwrap();
+            fs::rename(&kept, &dir).unwrap();
+        }
+        chmod(&base, 0o1777);
+        assert!(home.prepare().is_ok() && fails().is_empty(), "as /tmp is");
+        if crate::platform::user::uid() != Some(0) {
+            eprintln!("SKIP a directory of another user: only root can make one");
+            return;
+        }
+        std::os::unix::fs::chown(&base, Some(4242), None).unwrap();
+        let told = fails();
+        assert!(home.prepare().is_err() && told.len() == 1, "{told:?}");
+        assert!(told[0].contains("uid 4242") && told[0].contains("chown 0 "), "{told:?}");
     }
 
     #[test]
