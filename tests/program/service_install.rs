@@ -373,9 +373,13 @@ fn doctor_tells_drift_failure_and_the_end_of_the_session() {
     write(&path, text.replace(BINARY, "/nowhere/dossierd"));
     assert_eq!(check("service program").0, "fail");
     write(&path, text.replace(BINARY, "/bin/sh"));
-    assert_eq!(check("service program").0, "warn");
+    let (status, _, of_program) = check("service program");
+    assert_eq!(status, "warn");
     let (status, message, hint) = check("service files");
     assert_eq!(status, "warn");
+    assert_eq!(of_program, hint, "a plain install would be refused");
+    write(&path, "[Service]\nExecStart=/bin/sh\n");
+    assert_eq!(check("service program").2, check("service files").2);
     assert!(
         message.contains("+ExecStart=/bin/sh run") && hint.contains("--force"),
         "{message} {hint}"

@@ -38,7 +38,7 @@ fn file(status: &ServiceStatus) -> Check {
 fn program(status: &ServiceStatus) -> Check {
     const NAME: &str = "service program";
     let Some(program) = &status.program else {
-        let hint = match status.is_masked() {
+        let hint = match status.is_masked() || status.is_by_force() {
             true => status.mending(),
             false => status.install_command() + " --force",
         };
@@ -46,13 +46,16 @@ fn program(status: &ServiceStatus) -> Check {
     };
     let shown = program.display();
     if !service::is_file(program) {
-        return Check::fail(NAME, format!("{shown} does not exist"), status.install_command());
+        return Check::fail(NAME, format!("{shown} does not exist"), status.mending());
     }
     match std::env::current_exe() {
         Ok(own) if !service::is_same_file(&own, program) => Check::warn(
             NAME,
             format!("it starts {shown}, and this command is {}", own.display()),
-            format!("{}, with the binary that shall run", status.install_command()),
+            match status.is_by_force() {
+                true => status.mending(),
+                false => format!("{}, with the binary that shall run", status.mending()),
+            },
         ),
         _ => Check::ok(NAME, shown.to_string()),
     }
@@ -71,15 +74,13 @@ fn running(status: &ServiceStatus) -> Check {
                 "journalctl --user --unit {0} says why; then: systemctl --user restart {0}",
                 unit.name
             ),
-            _ => "~/Library/Logs/dossierd says why; then: dossierd service install".to_owned(),
+            _ => format!("~/Library/Logs/dossierd says why; then: {}", status.mending()),
         };
         return Check::fail(NAME, format!("{} has failed{result}", unit.name), hint);
     }
     match (status.is_enabled(), status.is_up()) {
         (true, true) => Check::ok(NAME, "enabled and up"),
-        (true, false) => {
-            Check::warn(NAME, "enabled, but it does not run", status.install_command())
-        }
+        (true, false) => Check::warn(NAME, "enabled, but it does not run", status.mending()),
         // Who starts it by hand, or left it off, knows.
         (false, up) => {
             Check::ok(NAME, if up { "up, not enabled" } else { "installed, not enabled" })

@@ -140,12 +140,15 @@ impl ServiceStatus {
         }
     }
 
+    /// Is there a file that an install replaces by force alone?
+    pub(in crate::cli) fn is_by_force(&self) -> bool {
+        let mut states = self.units.iter().map(|unit| &unit.state).chain(&self.hardened);
+        states.any(|state| matches!(state, FileState::Changed(_) | FileState::Foreign(_)))
+    }
+
     fn replacing(&self) -> String {
         let install = self.install_command();
-        let states = self.units.iter().map(|unit| &unit.state).chain(&self.hardened);
-        let by_force =
-            |state: &FileState| matches!(state, FileState::Changed(_) | FileState::Foreign(_));
-        match (states.into_iter().any(by_force), self.manager) {
+        match (self.is_by_force(), self.manager) {
             (false, _) => install,
             (true, "systemd") => format!(
                 "{install} --force, after moving changes into a drop-in (systemctl --user edit dossierd.service)"
