@@ -96,6 +96,29 @@ fn it_can_be_left_off_and_failures_are_told() {
 }
 
 #[test]
+fn what_it_advises_is_launchds() {
+    let user = User::new();
+    write(&agent(&user), "<plist/>\n");
+    let ran = service(&user, &["install"]);
+    ran.fails(2, &["not ours", "service install --manager launchd --force", "config.yaml"]);
+    assert!(!ran.err.contains("systemctl"), "{ran:?}");
+
+    // The agent of packages that it refuses to install is named, and printed for that.
+    let file = "launchd/socket-activated/dev.dossier.dossierd.plist";
+    let print = "dossierd service print --manager launchd --socket-activated > ";
+    service(&user, &["install", "--socket-activated"]).fails(64, &[file, print, "bootstrap gui/"]);
+    let text = service(&user, &["print", "--socket-activated"]).fine();
+    let expected = packaging(file);
+    let (head, rest) = expected.split_once("<!--\n").unwrap();
+    let expected = format!("{head}{}", rest.split_once("-->\n").unwrap().1)
+        .replace("@BINARY@", BINARY)
+        .replace("@HOME@", &user.home().display().to_string())
+        .replace("@UID@", &rustix::process::geteuid().as_raw().to_string());
+    assert_eq!(text, expected);
+    service(&user, &["print", "--hardened"]).fails(64, &["--hardened"]);
+}
+
+#[test]
 fn it_goes_again() {
     let user = User::new();
     let (_, target) = target();

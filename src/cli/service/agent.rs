@@ -12,6 +12,12 @@ use crate::cli::error::CliError;
 pub(super) const LABEL: &str = "dev.dossier.dossierd";
 
 const TEXT: &str = include_str!("../../../packaging/launchd/dev.dossier.dossierd.plist");
+const SOCKET_ACTIVATED_TEXT: &str =
+    include_str!("../../../packaging/launchd/socket-activated/dev.dossier.dossierd.plist");
+/// Where the sources and packages have the agent whose listeners launchd keeps; it tells how.
+pub(super) const SOCKET_ACTIVATED: &str = "launchd/socket-activated/dev.dossier.dossierd.plist";
+const SOCKET: &str =
+    "<string>@HOME@/Library/Application Support/dossierd/run-@UID@/dossierd.sock</string>";
 const ARGUMENTS: &str = "    <key>ProgramArguments</key>\n    <array>\n        <string>";
 const HOME: &str = "    <key>EnvironmentVariables</key>\n    <dict>\n        \
                     <key>DOSSIERD_HOME</key>\n        <string>";
@@ -28,9 +34,32 @@ pub(super) fn log_dir(home: &Path) -> PathBuf {
 
 /// The agent for this binary.
 pub(super) fn file(setting: &Setting) -> Result<ServiceFile, CliError> {
+    let text = filled(TEXT, setting)?;
+    Ok(ServiceFile { path: path(&setting.home), text: property_list(&text) })
+}
+
+/// The one whose listeners launchd keeps. It bears no mark, since `service install` does not write it.
+pub(super) fn socket_activated(setting: &Setting) -> Result<String, CliError> {
+    let path = socket(setting);
+    let line = format!("<string>{}</string>", xml(sayable("the socket", &path)?));
+    filled(&SOCKET_ACTIVATED_TEXT.replacen(SOCKET, &line, 1), setting)
+}
+
+/// Where commands look for its socket.
+pub(super) fn socket(setting: &Setting) -> PathBuf {
+    if setting.dossierd_home.is_some() {
+        return setting.socket.clone();
+    }
+    let uid = crate::platform::user::uid().unwrap_or_default();
+    let below = format!("Library/Application Support/dossierd/run-{uid}/dossierd.sock");
+    setting.home.join(below)
+}
+
+/// A text of `packaging/` with the places put in.
+fn filled(text: &str, setting: &Setting) -> Result<String, CliError> {
     let binary = xml(sayable("this binary", &setting.binary)?);
     let home = xml(sayable("the home directory", &setting.home)?);
-    let mut text = without_comment(TEXT)
+    let mut text = without_comment(text)
         .replace("<string>@BINARY@", &format!("<string>{binary}"))
         .replace("<string>@HOME@", &format!("<string>{home}"));
     if let Some(dir) = &setting.dossierd_home {
@@ -38,7 +67,7 @@ pub(super) fn file(setting: &Setting) -> Result<ServiceFile, CliError> {
         let lines = format!("{HOME}{dir}</string>\n    </dict>\n{ARGUMENTS}");
         text = text.replacen(ARGUMENTS, &lines, 1);
     }
-    Ok(ServiceFile { path: path(&setting.home), text: property_list(&text) })
+    Ok(text)
 }
 
 /// The comment tells how to do by hand what was just done.
@@ -93,6 +122,21 @@ mod tests {
         assert!(!file.text.contains('@') && !file.text.contains("EnvironmentVariables"));
         assert_eq!(program_of(&file.text), Some("/opt/<x>/dossierd".into()));
         assert_eq!(dossierd_home_of(&file.text), None);
+    }
+
+    #[test]
+    fn the_agent_whose_listeners_launchd_keeps_has_the_socket_that_commands_ask() {
+        let uid = crate::platform::user::uid().unwrap_or_default();
+        let usual = socket_activated(&setting("/b")).unwrap();
+        let line = format!(
+            "<string>/Users/a&amp;b/Library/Application Support/dossierd/run-{uid}/dossierd.sock</string>"
+        );
+        assert!(usual.contains(&line) && !usual.contains('@'), "{usual}");
+        assert!(usual.contains("<key>Sockets</key>") && !usual.contains("<!--"), "{usual}");
+        let moved = Setting { dossierd_home: Some("/d".into()), ..setting("/b") };
+        let text = socket_activated(&moved).unwrap();
+        assert!(text.contains("<string>/s/dossierd.sock</string>"), "{text}");
+        assert_eq!(dossierd_home_of(&text), Some("/d".into()));
     }
 
     #[test]

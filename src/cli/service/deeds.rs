@@ -142,11 +142,13 @@ impl<'a> Deeds<'a> {
 }
 
 /// May these files be written where they belong, and replaced? Looked at before anything is done;
-/// `again` is the command that leaves the service in its places.
+/// `again` is the command that leaves the service in its places, `own` where settings of the user's
+/// own are safe.
 pub(super) fn check_replaceable(
     files: &[(ServiceFile, FileState)],
     force: bool,
     again: &str,
+    own: &str,
 ) -> Result<(), CliError> {
     for (file, state) in files {
         disk::check_dir_of(file)?;
@@ -165,7 +167,7 @@ pub(super) fn check_replaceable(
             let message = format!("{} {what}; nothing was done", file.path.display());
             return Err(CliError::new(ErrorKind::Input, message)
                 .hint(format!("--force replaces it: {again} --force"))
-                .hint("settings of your own are safe in a drop-in: systemctl --user edit dossierd.service"));
+                .hint(format!("settings of your own are safe {own}")));
         }
     }
     Ok(())

@@ -6,6 +6,7 @@ use super::deeds::{Deeds, check_replaceable};
 use super::disk;
 use super::moving;
 use super::program::{ACTING, ASKING, Program, ProgramError};
+use super::quoting::shell_word;
 use super::service_file::FileState;
 use super::setting::Setting;
 use super::status::{Part, ServiceStatus};
@@ -28,15 +29,38 @@ impl Target {
     }
 }
 
-/// systemd's variants do not exist here.
-pub(super) fn check_variant(variant: VariantArgs) -> Result<(), CliError> {
-    let flag = match (variant.socket_activated, variant.hardened) {
-        (true, _) => "--socket-activated",
-        (_, true) => "--hardened",
-        _ => return Ok(()),
-    };
-    let message = format!("{flag} is for systemd; launchd has nothing like it for dossierd");
-    Err(CliError::new(ErrorKind::Usage, message).hint(format!("leave {flag} out")))
+/// systemd's hardening does not exist here.
+pub(super) fn check_hardened(variant: VariantArgs) -> Result<(), CliError> {
+    if !variant.hardened {
+        return Ok(());
+    }
+    let message = "--hardened is for systemd; launchd has nothing like it for dossierd";
+    Err(CliError::new(ErrorKind::Usage, message).hint("leave --hardened out"))
+}
+
+/// The agent whose listeners launchd keeps is there, but is installed by hand.
+fn check_variant(variant: VariantArgs, setting: &Setting) -> Result<(), CliError> {
+    check_hardened(variant)?;
+    if !variant.socket_activated {
+        return Ok(());
+    }
+    let word = |path: &std::path::Path| shell_word(&path.to_string_lossy());
+    let (file, runtime) = (agent::path(&setting.home), agent::socket(setting));
+    let made = runtime.parent().map(word).unwrap_or_default();
+    let message =
+        "--socket-activated is for systemd; launchd's agent of that kind is installed by hand";
+    Err(CliError::new(ErrorKind::Usage, message)
+        .hint(format!(
+            "leave it out; or: mkdir -p {} && mkdir -p -m 700 {made}",
+            word(&agent::log_dir(&setting.home))
+        ))
+        .hint(format!(
+            "then: dossierd service print --manager launchd --socket-activated > {0} && launchctl \
+             bootstrap {1} {0}",
+            word(&file),
+            Target::of_user().domain
+        ))
+        .hint(format!("how it works is said in {}", agent::SOCKET_ACTIVATED)))
 }
 
 /// The variable of the agent that is installed, whoever wrote it.
@@ -50,7 +74,7 @@ pub(super) fn install(
     setting: &Setting,
     output: &mut Output,
 ) -> Result<Verdict, CliError> {
-    check_variant(args.variant)?;
+    check_variant(args.variant, setting)?;
     let program = Program::find("launchctl").map_err(|error| {
         CliError::new(ErrorKind::Input, "this system has no launchd that could run a service")
             .because(error)
@@ -62,7 +86,8 @@ pub(super) fn install(
     let here = Carried::of_agent(setting.dossierd_home.as_deref());
     let installed = installed(setting)?;
     let again = moving::install_line(&installed.reaching(&here), args);
-    check_replaceable(&files, args.force, &again)?;
+    let own = "in config.yaml; launchd has no drop-ins: dossierd config show --origin";
+    check_replaceable(&files, args.force, &again, own)?;
     moving::check(&installed, &here, &setting.state_dir, args)?;
     let [(file, state)] = &files;
     let target = Target::of_user();

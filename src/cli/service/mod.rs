@@ -105,9 +105,12 @@ fn print(args: &PrintArgs, context: &mut Context) -> Result<Verdict, CliError> {
     let setting = Setting::of_environment()?;
     let files = match manager {
         Manager::Launchd => {
-            launchd::check_variant(args.variant)?;
-            let agent = agent::file(&setting)?;
-            context.output.bytes(agent.text.as_bytes())?;
+            launchd::check_hardened(args.variant)?;
+            let text = match args.variant.socket_activated {
+                true => agent::socket_activated(&setting)?,
+                false => agent::file(&setting)?.text,
+            };
+            context.output.bytes(text.as_bytes())?;
             return Ok(Verdict::Fine);
         }
         Manager::Systemd => {

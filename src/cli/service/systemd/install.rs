@@ -36,7 +36,8 @@ pub(in crate::cli::service) fn install(
     let files = with_states(files)?;
     let installed = super::installed(&manager.unit_dir)?;
     let again = moving::install_line(&installed.reaching(&setting.carried), args);
-    check_replaceable(&files, args.force, &again)?;
+    let own = "in a drop-in: systemctl --user edit dossierd.service";
+    check_replaceable(&files, args.force, &again, own)?;
     moving::check(&installed, &setting.carried, &setting.state_dir, args)?;
     let obsolete = obsolete(&manager, setting, args, &files)?;
     let mut deeds = Deeds::new(output, args.dry_run);
