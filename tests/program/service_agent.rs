@@ -96,6 +96,24 @@ fn it_can_be_left_off_and_failures_are_told() {
 }
 
 #[test]
+fn an_agent_without_its_file_is_told_and_taken_out() {
+    let user = User::new();
+    let (_, target) = target();
+    service(&user, &["install"]).fine();
+    fs::remove_file(agent(&user)).unwrap();
+    let ran = service(&user, &["status"]);
+    let told = format!("its file is gone, but launchd still has {LABEL} (process 612)");
+    assert!(ran.code == 1 && ran.out.contains(&told), "{ran:?}");
+    assert!(ran.out.contains("dossierd service uninstall"), "{ran:?}");
+    user.asked();
+    let said = service(&user, &["uninstall"]).fine();
+    assert!(said.contains("its file is gone"), "{said}");
+    assert_eq!(user.asked(), [format!("bootout {target}")]);
+    assert!(service(&user, &["uninstall"]).fine().contains("nothing to do"));
+    assert!(service(&user, &["status"]).out.contains("not installed"));
+}
+
+#[test]
 fn what_it_advises_is_launchds() {
     let user = User::new();
     write(&agent(&user), "<plist/>\n");

@@ -121,3 +121,23 @@ fn doctor_says_that_it_looked_elsewhere() {
     let line = format!("DOSSIERD_HOME='{}' dossierd doctor", place.display());
     assert!(hint.contains(&line), "{hint}");
 }
+
+#[test]
+fn a_unit_that_goes_on_without_its_file_is_told() {
+    if !cfg!(target_os = "linux") {
+        eprintln!("SKIP the service of this system is not that of systemd");
+        return;
+    }
+    let user = User::new();
+    service(&user, "systemd", &["install"], &[]).fine();
+    fs::remove_file(user.home().join(MANAGERS[0].1)).expect("removed");
+    let told = "its file is gone, but systemd still has dossierd.service";
+    let ran = service(&user, "systemd", &["status"], &[]);
+    assert!(ran.code == 1 && ran.out.contains(told), "{ran:?}");
+    let json = user.run(user.command(&["doctor", "--json"])).json();
+    let checks = json["checks"].as_array().expect("a list");
+    let check = checks.iter().find(|check| check["name"] == "service").expect("is there");
+    assert_eq!(check["status"], "warn", "{check}");
+    let line = "systemctl --user stop dossierd.service";
+    assert!(check["hint"].as_str().is_some_and(|hint| hint.contains(line)), "{check}");
+}

@@ -8,7 +8,10 @@ pub(super) fn service() -> Vec<Check> {
     match service::status_here() {
         Err(error) => vec![failure("service", &error)],
         Ok(Some(status)) if status.is_installed() => checks(&status),
-        Ok(_) => vec![Check::ok("service", "not installed as a service")],
+        Ok(status) => vec![match status.and_then(|status| status.left_over()) {
+            Some((told, mending)) => Check::warn("service", told, mending),
+            None => Check::ok("service", "not installed as a service"),
+        }],
     }
 }
 

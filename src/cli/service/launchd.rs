@@ -155,10 +155,7 @@ pub(super) fn uninstall(
     let state = disk::state(&file)?;
     let mut deeds = Deeds::new(output, args.dry_run);
     match &state {
-        FileState::Absent => {
-            deeds.say("not installed as a service; nothing to do")?;
-            return Ok(Verdict::Fine);
-        }
+        FileState::Absent => return take_out(deeds),
         FileState::Changed(difference) if !args.force => {
             let message = format!("{shown} was changed by hand ({difference}); nothing was done");
             return Err(CliError::new(ErrorKind::Input, message).hint("--force removes it"));
@@ -191,6 +188,27 @@ pub(super) fn uninstall(
         places.config_dir().display(),
         agent::log_dir(&setting.home).display()
     ))?;
+    Ok(if deeds.end()? { Verdict::Findings } else { Verdict::Fine })
+}
+
+/// An agent whose file is gone runs until the end of the session, and is not there after it.
+fn take_out(mut deeds: Deeds<'_>) -> Result<Verdict, CliError> {
+    let target = Target::of_user();
+    let asked = Program::find("launchctl")
+        .and_then(|program| program.run(&["print", &target.service], ASKING).map(|_| program));
+    match asked {
+        Ok(program) => {
+            deeds.warn("its file is gone, but launchd still has the agent")?;
+            deeds.run(&program, &["bootout", &target.service], ACTING)?;
+        }
+        Err(ProgramError::Missing(_) | ProgramError::Failed { .. }) => {
+            deeds.say("not installed as a service; nothing to do")?;
+        }
+        Err(error) => {
+            deeds.warn(with_causes(&error))?;
+            deeds.leave(format!("launchctl bootout {}", target.service));
+        }
+    }
     Ok(if deeds.end()? { Verdict::Findings } else { Verdict::Fine })
 }
 

@@ -89,6 +89,20 @@ impl ServiceStatus {
         self.service().file.is_some()
     }
 
+    /// Its file is gone, but its manager still has it: what ends it, and puts the file back.
+    pub(in crate::cli) fn left_over(&self) -> Option<(String, String)> {
+        let is_on = |unit: &&Part| unit.is_active() || unit.enabled == Some(true);
+        let unit = self.units.iter().find(is_on).filter(|_| !self.is_installed())?;
+        let process = self.pid.map(|pid| format!(" (process {pid})")).unwrap_or_default();
+        let told =
+            format!("its file is gone, but {} still has {}{process}", self.manager, unit.name);
+        let end = match self.manager {
+            "systemd" => format!("systemctl --user stop {}", unit.name),
+            _ => "dossierd service uninstall".to_owned(),
+        };
+        Some((told, format!("to end it: {end}; to install it again: {}", self.install_command())))
+    }
+
     /// Has its user forbidden it to systemd?
     pub(in crate::cli) fn is_masked(&self) -> bool {
         self.service().state == FileState::Masked
@@ -215,6 +229,10 @@ impl ServiceStatus {
     /// The text.
     pub(super) fn page(&self, answering: Option<&Answering>) -> Page {
         let mut page = Page::new();
+        if let Some((told, mending)) = self.left_over() {
+            page.line(warning(format!("{told}; {mending}")));
+            return page;
+        }
         if !self.is_installed() {
             page.line("not installed as a service: dossierd service install");
             return page;
