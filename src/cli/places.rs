@@ -35,23 +35,70 @@ pub fn socket() -> Result<PathBuf, CliError> {
     Ok(socket_of_system_service(Path::new(SERVICES), &user::account()).unwrap_or(own))
 }
 
-/// The places of the daemon behind this socket: those that the system's service manager makes for
-/// it, where the socket is the one of its service, and else the user's own.
-pub fn home_of_daemon_at(socket: &Path) -> Result<Home, CliError> {
-    match directories_of_service(Path::new("/"), socket, &user::account()) {
-        Some(made) => Home::of_service(None, made).map_err(not_known),
-        None => home(),
-    }
+/// A daemon, whether it runs or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DaemonPlaces {
+    /// Its files.
+    pub home: Home,
+    /// Where it listens.
+    pub socket: PathBuf,
+    /// The service of the system that could run it.
+    pub service: Option<SystemService>,
+}
+
+/// `dossierd@ACCOUNT.service`, which has run for this user: its state is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SystemService {
+    /// `dossierd@ACCOUNT`.
+    pub unit: String,
+    /// Its state directory.
+    pub state: PathBuf,
+    /// Has the user no daemon besides?
+    pub is_only: bool,
+}
+
+/// The daemon that commands ask: at the socket that was `named`, or the user's own, or the one that
+/// the system runs for the user. That one is it also while it is down, which takes its socket away,
+/// where the user has no other.
+pub fn of_daemon(named: Option<&Path>) -> Result<DaemonPlaces, CliError> {
+    let is_chosen = named.is_some() || std::env::var_os("DOSSIERD_HOME").is_some();
+    let socket = named.map_or_else(socket, |path| Ok(path.to_path_buf()))?;
+    of_daemon_below(Path::new("/"), &user::account(), home()?, socket, is_chosen)
 }
 
 /// `root` is that of the file system, but for tests.
-fn directories_of_service(root: &Path, socket: &Path, account: &str) -> Option<ServiceDirectories> {
+fn of_daemon_below(
+    root: &Path,
+    account: &str,
+    own: Home,
+    socket: PathBuf,
+    is_chosen: bool,
+) -> Result<DaemonPlaces, CliError> {
     let [runtime, state, cache] = OF_SERVICES.map(|dir| root.join(dir).join(account));
-    (socket.parent() == Some(&runtime)).then_some(ServiceDirectories {
-        runtime: Some(runtime),
-        state: Some(state),
-        cache: Some(cache),
-    })
+    let is_a_name = !matches!(account, "" | "." | "..") && !account.contains('/');
+    let has_run = is_a_name && state.symlink_metadata().is_ok_and(|found| found.is_dir());
+    let is_its_socket = is_a_name && socket.parent().is_some_and(|dir| is_same(dir, &runtime));
+    let has_own = own.state_dir().exists() || socket.symlink_metadata().is_ok();
+    let is_only = is_its_socket || (has_run && !is_chosen && !has_own);
+    let service = (is_its_socket || (has_run && !is_chosen)).then(|| SystemService {
+        unit: format!("dossierd@{account}"),
+        state: state.clone(),
+        is_only,
+    });
+    if !is_only {
+        return Ok(DaemonPlaces { home: own, socket, service });
+    }
+    let made =
+        ServiceDirectories { runtime: Some(runtime), state: Some(state), cache: Some(cache) };
+    let home = Home::of_service(None, made).map_err(not_known)?;
+    let socket = if is_its_socket { socket } else { home.socket() };
+    Ok(DaemonPlaces { home, socket, service })
+}
+
+/// However it is spelled: `/var/run` is a link.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let resolved = |path: &Path| path.canonicalize().ok();
+    one == other || (resolved(one).is_some() && resolved(one) == resolved(other))
 }
 
 fn not_known(error: HomeError) -> CliError {
@@ -68,15 +115,53 @@ mod tests {
         for line in ["RuntimeDirectory", "StateDirectory", "CacheDirectory"] {
             assert!(unit.contains(&format!("\n{line}=dossierd/%i\n")), "{line}");
         }
-        let root = Path::new("/r");
-        let found = |socket: &str| directories_of_service(root, Path::new(socket), "ana");
-        let made = found("/r/run/dossierd/ana/dossierd.sock").expect("the socket of its service");
-        let home = Home::of_service(None, made).expect("a home");
+        let own = Home::resolve(Some("/h".into())).expect("a home");
+        let found = |socket: &str| {
+            of_daemon_below(Path::new("/r"), "ana", own.clone(), socket.into(), true)
+                .expect("known")
+        };
+        let home = found("/r/run/dossierd/ana/dossierd.sock").home;
         assert_eq!(home.runtime_dir(), "/r/run/dossierd/ana");
         assert_eq!(home.token_file(), Path::new("/r/var/lib/dossierd/ana/token"));
         assert_eq!(home.index_cache_dir(), Path::new("/r/var/cache/dossierd/ana/index"));
         for socket in ["/r/run/dossierd/bob/dossierd.sock", "/r/run/user/1/dossierd.sock", "s"] {
-            assert_eq!(found(socket), None, "{socket}");
+            let places = found(socket);
+            assert_eq!((places.home, places.service), (own.clone(), None), "{socket}");
         }
+    }
+
+    #[test]
+    fn a_daemon_of_the_system_is_known_while_it_is_down() {
+        let tmp = tempfile::tempdir().unwrap();
+        let own = Home::resolve(Some(tmp.path().join("own"))).unwrap();
+        let found = |account: &str, is_chosen| {
+            let socket = own.socket();
+            of_daemon_below(tmp.path(), account, own.clone(), socket, is_chosen).unwrap()
+        };
+        assert_eq!(found("ana", false).service, None, "it never ran");
+        let state = tmp.path().join("var/lib/dossierd/ana");
+        std::fs::create_dir_all(&state).unwrap();
+        let places = found("ana", false);
+        let service = places.service.unwrap();
+        assert_eq!((service.unit.as_str(), service.is_only), ("dossierd@ana", true));
+        assert_eq!(places.home.state_dir(), state);
+        assert_eq!(places.socket, tmp.path().join("run/dossierd/ana/dossierd.sock"));
+        for account in ["", ".", "..", "ana/x"] {
+            assert_eq!(found(account, false).service, None, "{account:?}");
+        }
+        let chosen = found("ana", true);
+        assert_eq!((chosen.home, chosen.service), (own.clone(), None), "another was asked for");
+
+        let run = tmp.path().join("run/dossierd/ana");
+        std::fs::create_dir_all(&run).unwrap();
+        let spelled = tmp.path().join("run/dossierd/../dossierd/ana/dossierd.sock");
+        let named = of_daemon_below(tmp.path(), "ana", own.clone(), spelled.clone(), true).unwrap();
+        assert_eq!((named.home.state_dir(), &named.socket), (state.as_path(), &spelled));
+
+        // With a state of the user's own it could be either.
+        own.prepare().unwrap();
+        let either = found("ana", false);
+        assert_eq!((&either.home, &either.socket), (&own, &own.socket()));
+        assert!(!either.service.unwrap().is_only);
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::super::client::{self, Client};
 use super::super::error::ErrorKind;
+use super::super::places::SystemService;
 use super::super::render::features::{root_path, to_come, watch_reason};
 use super::super::render::plural;
 use super::super::route::Route;
@@ -24,8 +25,12 @@ pub(super) struct Answers {
     pub(super) features: Features,
 }
 
-/// All checks of the daemon, and its answers; one failure when it does not answer.
-pub(super) fn daemon(context: &Context) -> (Vec<Check>, Option<Answers>) {
+/// All checks of the daemon, and its answers; one failure when it does not answer. `service` is that
+/// of the system which could run it.
+pub(super) fn daemon(
+    context: &Context,
+    service: Option<&SystemService>,
+) -> (Vec<Check>, Option<Answers>) {
     let client = match context.client() {
         Ok(client) => client,
         Err(error) => return (vec![failure("daemon", &error)], None),
@@ -37,7 +42,7 @@ pub(super) fn daemon(context: &Context) -> (Vec<Check>, Option<Answers>) {
         Err(error) if error.kind() == ErrorKind::Untrusted => {
             return (vec![failure("peer", &error)], None);
         }
-        Err(error) => return (vec![failure("daemon", &error)], None),
+        Err(error) => return (vec![unreached(&error, service)], None),
     };
     let peer = "the process behind the socket is yours, or root's";
     let mut checks =
@@ -51,6 +56,25 @@ pub(super) fn daemon(context: &Context) -> (Vec<Check>, Option<Answers>) {
         Err(error) => checks.push(unanswered("delivery", &error)),
     }
     (checks, Some(Answers { status, features }))
+}
+
+/// Nothing answers. A daemon that the system runs is started by the system.
+fn unreached(error: &CliError, service: Option<&SystemService>) -> Check {
+    let check = failure("daemon", error);
+    let Some(service) = service.filter(|_| error.kind() == ErrorKind::NoDaemon) else {
+        return check;
+    };
+    let start = format!("sudo systemctl start {}", service.unit);
+    let state = service.state.display();
+    if service.is_only {
+        let message = format!("that of the system, with its files in {state}, does not run");
+        let hint = format!("{start}; why it ended: journalctl --unit {}", service.unit);
+        return Check::fail("daemon", message, hint);
+    }
+    let message =
+        format!("{}; nor does that of the system, with its files in {state}", check.message);
+    let own = check.hint.unwrap_or_default();
+    Check::fail("daemon", message, format!("{start}; or your own: {own}"))
 }
 
 fn ask<T: serde::de::DeserializeOwned>(client: &Client, route: Route) -> Result<T, CliError> {
@@ -244,7 +268,7 @@ mod tests {
         let daemon = FakeDaemon::giving(answers);
         let (output, _, _) = captured(false);
         let context = Context::new(output, Some(daemon.socket()));
-        let (checks, _) = super::daemon(&context);
+        let (checks, _) = super::daemon(&context, None);
         let found: Vec<_> = checks.iter().map(|check| (check.name, check.status)).collect();
         assert_eq!(found, expected, "{checks:?}");
     }
@@ -283,7 +307,7 @@ mod tests {
         let daemon = FakeDaemon::giving(vec![json(&status), json(features), json("{}")]);
         let (output, _, _) = captured(false);
         let context = Context::new(output, Some(daemon.socket()));
-        let (checks, _) = super::daemon(&context);
+        let (checks, _) = super::daemon(&context, None);
         let check = checks.iter().find(|check| check.name == "first scans").unwrap();
         assert_eq!(check.status, CheckStatus::Warn, "{check:?}");
         assert!(check.message.contains("1 feature to come (late)"), "{check:?}");
@@ -326,13 +350,37 @@ mod tests {
     }
 
     #[test]
+    fn a_daemon_that_the_system_runs_is_started_by_the_system() {
+        let tmp = tempfile::tempdir().unwrap();
+        let (output, _, _) = captured(false);
+        let context = Context::new(output, Some(tmp.path().join("dossierd.sock")));
+        let told = |service: Option<&SystemService>| {
+            let (checks, _) = super::daemon(&context, service);
+            assert_eq!((checks.len(), checks[0].status), (1, CheckStatus::Fail), "{checks:?}");
+            (checks[0].message.clone(), checks[0].hint.clone().unwrap_or_default())
+        };
+        assert!(told(None).1.starts_with("start it with `dossierd run`"));
+        let state = "/var/lib/dossierd/ana".into();
+        let mut service = SystemService { unit: "dossierd@ana".to_owned(), state, is_only: true };
+        let (message, hint) = told(Some(&service));
+        assert!(message.contains("/var/lib/dossierd/ana"), "{message}");
+        assert!(hint.starts_with("sudo systemctl start dossierd@ana;"), "{hint}");
+        assert!(!hint.contains("dossierd run"), "{hint}");
+        service.is_only = false;
+        let (message, hint) = told(Some(&service));
+        assert!(message.contains("/var/lib/dossierd/ana"), "{message}");
+        let both = ["sudo systemctl start dossierd@ana; ", "dossierd run"];
+        assert!(both.iter().all(|line| hint.contains(line)), "{hint}");
+    }
+
+    #[test]
     fn what_is_not_answered_is_no_pass() {
         let ready = r#"{"version":"9.9.9","tcp_auth":"token","ready":true}"#;
         let features = r#"{"features":[{"id":"a","slug":"a","watch":{"state":"live"}}]}"#;
         let daemon = FakeDaemon::answering([json(ready), json(features)]);
         let (output, _, _) = captured(false);
         let context = Context::new(output, Some(daemon.socket()));
-        let (checks, answers) = super::daemon(&context);
+        let (checks, answers) = super::daemon(&context, None);
         assert!(answers.is_some());
         for name in ["logs", "delivery"] {
             let check = checks.iter().find(|check| check.name == name).unwrap();

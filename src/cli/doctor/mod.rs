@@ -87,16 +87,17 @@ impl Check {
 pub(super) fn run(args: DoctorArgs, context: &mut Context) -> Result<Verdict, CliError> {
     let mut checks = Vec::new();
     // A daemon of the system's service has its files elsewhere than one of the user's own.
-    let home = context.socket_path().and_then(|socket| super::places::home_of_daemon_at(&socket));
-    match &home {
-        Ok(home) => checks.extend(own_places(home.clone(), context.socket_path()?)),
+    let places = super::places::of_daemon(context.socket.as_deref());
+    match &places {
+        Ok(at) => checks.extend(own_places(at.home.clone(), at.socket.clone())),
         Err(error) => checks.push(failure("directories", error)),
     }
-    let (of_daemon, answers) = daemon::daemon(context);
+    let service = places.as_ref().ok().and_then(|at| at.service.as_ref());
+    let (of_daemon, answers) = daemon::daemon(context, service);
     checks.extend(of_daemon);
     checks.extend(configured(answers.as_ref()));
-    if let Ok(home) = home {
-        checks.extend(around(home, context.socket_path()?, answers));
+    if let Ok(at) = places {
+        checks.extend(around(at.home, at.socket, answers));
     }
     checks.extend(bounded("inotify watches", PATIENCE, inotify::limits));
     checks.extend(service::service());
