@@ -11,6 +11,7 @@ mod kit;
 mod live;
 mod panics;
 mod places;
+mod registry;
 mod roots;
 mod survey;
 mod vigil;

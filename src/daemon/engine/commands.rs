@@ -13,8 +13,8 @@ use crate::daemon::publish;
 use crate::daemon::root::{Root, registration};
 use crate::daemon::view::{FeatureView, RootView};
 use crate::daemon::waiting::{Waiting, answer};
-use crate::project::root::classify_registration;
-use crate::store::{Registry, RootKind, with_causes};
+use crate::project::root::{KITTY_SPECS, classify_registration};
+use crate::store::{RegisteredRoot, Registry, RootKind, with_causes};
 use crate::survey::{Task, now as timestamp};
 use crate::watch::{CookieError, WatchBackend};
 
@@ -143,17 +143,19 @@ impl Engine {
             return answer(reply, Err(error));
         }
         let (slug, root_id) = (feature.at.slug.clone(), feature.root_id.clone());
-        let former = self.registry();
-        if let Some(root) = self.roots.iter_mut().find(|r| r.registered.id == root_id) {
-            match &step {
-                Some(step) => root.registered.steps.insert(slug, step.clone()),
-                None => root.registered.steps.remove(&slug),
-            };
-        }
-        if let Err(error) = self.save_registry() {
-            self.restore(former);
+        let mut wanted = self.registry();
+        let Some(index) = wanted.roots.iter().position(|root| root.id == root_id) else {
+            return answer(reply, Err(CommandError::NotFound(root_id)));
+        };
+        let registered = &mut wanted.roots[index];
+        match &step {
+            Some(step) => registered.steps.insert(slug, step.clone()),
+            None => registered.steps.remove(&slug),
+        };
+        if let Err(error) = self.save_registry(&wanted) {
             return answer(reply, Err(error));
         }
+        self.roots[index].registered = wanted.roots.swap_remove(index);
         self.with_feature(id, reply, |f, reply| {
             f.explicit_step = step;
             f.wait(Waiting::View { reply, task: None });
@@ -249,27 +251,25 @@ impl Engine {
         if let (Some(step), Some(name)) = (step, new_path.file_name()) {
             registered.steps.insert(name.to_string_lossy().into_owned(), step.to_owned());
         }
-        let former = self.registry();
-        self.absorb(&mut registered);
+        let mut steps = std::mem::take(&mut registered.steps);
+        let mut wanted = self.registry();
+        for inside in wanted.roots.extract_if(.., |root| is_taken_over(root, &registered)) {
+            steps.extend(inside.steps);
+        }
+        registered.steps = steps;
+        wanted.roots.push(registered.clone());
+        self.save_registry(&wanted)?;
+        self.absorb(&registered);
         let id = registered.id.clone();
         self.roots.push(Root::new(registered));
-        if let Err(error) = self.save_registry() {
-            self.restore(former);
-            return Err(error);
-        }
         Ok((id, false))
     }
 
     /// Features that were registered by themselves go over to the project that has them.
-    fn absorb(&mut self, project: &mut crate::store::RegisteredRoot) {
-        if project.kind != RootKind::Project {
-            return;
-        }
-        let specs = project.path.0.join(crate::project::root::KITTY_SPECS);
-        let (inside, outside): (Vec<Root>, Vec<Root>) =
-            std::mem::take(&mut self.roots).into_iter().partition(|root| {
-                root.registered.kind == RootKind::Feature && root.path().parent() == Some(&specs)
-            });
+    fn absorb(&mut self, project: &RegisteredRoot) {
+        let (inside, outside): (Vec<Root>, Vec<Root>) = std::mem::take(&mut self.roots)
+            .into_iter()
+            .partition(|root| is_taken_over(&root.registered, project));
         self.roots = outside;
         let mut strangers = Vec::new();
         for root in inside {
@@ -280,7 +280,6 @@ impl Engine {
                 }
             }
             self.parts.dirty.remove_root(root.path());
-            project.steps.extend(root.registered.steps);
         }
         // Without a marker of the project, a feature was its own project: its paths, its
         // files and its log begin anew in the one that it turns out to have.
@@ -304,13 +303,10 @@ impl Engine {
                 None => CommandError::NotFound(id.to_owned()),
             });
         };
-        let former = self.registry();
+        let mut wanted = self.registry();
+        wanted.roots.remove(index);
+        self.save_registry(&wanted)?;
         let root = self.roots.remove(index);
-        if let Err(error) = self.save_registry() {
-            self.restore(former);
-            self.roots.insert(index, root);
-            return Err(error);
-        }
         let own: Vec<String> = self
             .features
             .values()
@@ -331,36 +327,25 @@ impl Engine {
         Ok(Arc::new(view))
     }
 
-    /// What the registry file should say.
+    /// What the registry file says, as long as nothing else is asked for.
     fn registry(&self) -> Registry {
         Registry { roots: self.roots.iter().map(|root| root.registered.clone()).collect() }
     }
 
-    fn save_registry(&self) -> Result<(), CommandError> {
-        let saved = self.parts.registry.save(&self.registry());
+    /// Writes what the registry should say. Always before the loop goes by it: what could not
+    /// be written has not happened, and there is nothing to be taken back.
+    fn save_registry(&self, wanted: &Registry) -> Result<(), CommandError> {
+        let saved = self.parts.registry.save(wanted);
         saved.map_err(|error| CommandError::Failed(with_causes(&error)))
     }
+}
 
-    /// Takes a change back that could not be saved.
-    fn restore(&mut self, former: Registry) {
-        let mut kept = std::mem::take(&mut self.roots);
-        for was in former.roots {
-            let at = kept.iter().position(|root| root.registered.id == was.id);
-            let mut root = match at {
-                Some(at) => kept.swap_remove(at),
-                None => Root::new(was.clone()),
-            };
-            // A feature that a project was about to take over belongs to itself again.
-            if was.kind == RootKind::Feature
-                && let Some(id) = self.by_dir.get(&was.path.0)
-                && let Some(feature) = self.features.get_mut(id)
-            {
-                feature.root_id.clone_from(&was.id);
-            }
-            root.registered = was;
-            self.roots.push(root);
-        }
-    }
+/// Is the root a feature that goes over to this project when it is registered?
+fn is_taken_over(root: &RegisteredRoot, project: &RegisteredRoot) -> bool {
+    let specs = project.path.0.join(KITTY_SPECS);
+    project.kind == RootKind::Project
+        && root.kind == RootKind::Feature
+        && root.path.0.parent() == Some(&specs)
 }
 
 /// Is everything at this path served by the root already?
