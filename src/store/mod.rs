@@ -28,7 +28,7 @@ pub use dossier_dir::{DossierDir, project_id};
 pub use error::{StoreError, with_causes};
 pub use event_log::{
     Append, Appended, EventLog, LineBody, LogEvent, LogLine, LogReader, MAX_LINE, Position,
-    Recovery, Segment, Syncer, remove_segments_before, segments,
+    Recovery, Segment, Syncer, ask_newest, remove_segments_before, segments,
 };
 pub use home::{Home, HomeError, socket_of_system_service};
 pub use identity::{IdentityFile, ProjectIdentity};

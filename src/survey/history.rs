@@ -3,7 +3,7 @@
 use crate::dossier::event::{Payload, RawEvent};
 use crate::dossier::ledger::BatchEnd;
 use crate::dossier::log_state::LogState;
-use crate::store::{LineBody, LogReader, Pace, StoreError};
+use crate::store::{DossierDir, LineBody, LogReader, Pace, StoreError, ask_newest};
 
 /// A log, folded.
 #[derive(Debug, Default)]
@@ -60,4 +60,19 @@ impl History {
         }
         Ok(history)
     }
+}
+
+/// A path, relative to the project root, of what the end of a log says that it is or should be
+/// there; `None` if the end names none. A feature that was moved goes on with its log, so it is
+/// the newest such path that tells whose log it is; what a snapshot has removed may be of the
+/// place before.
+pub fn newest_path(place: &DossierDir) -> Result<Option<String>, StoreError> {
+    ask_newest(place, |line| {
+        let event = serde_json::from_slice::<RawEvent>(line).ok().filter(|it| !it.is_newer())?;
+        match Payload::parse(event.event_type, event.payload).ok()? {
+            Payload::ArtifactIndexed(indexed) => Some(indexed.artifact_id.path),
+            Payload::ArtifactMissing(missing) => Some(missing.expected_identity.path),
+            Payload::SnapshotComputed(_) | Payload::ParityDriftDetected(_) => None,
+        }
+    })
 }

@@ -14,7 +14,7 @@ mod task;
 pub use baselines::{Baselines, context_name};
 pub use faults::of_ignore_files as ignore_anomalies;
 pub use feature::{Assignment, FeatureSurvey, Judged, LastKnown, Surroundings, Surveyed};
-pub use history::History;
+pub use history::{History, newest_path};
 pub use one_shot::{Found, OneShot, SurveyError};
 pub use task::{Task, TaskError};
 

@@ -101,6 +101,41 @@ fn a_feature_that_was_moved_and_registered_anew_goes_on_with_its_log() {
 }
 
 #[test]
+fn a_feature_elsewhere_that_is_not_registered_any_more_is_not_taken_for_one_that_is_gone() {
+    for restarts in [true, false] {
+        let mut bench = Bench::new();
+        bench.planned_feature("001-a");
+        let dir = draft(&bench);
+        if restarts {
+            register(&bench, &bench.project()).expect("registers");
+            bench.events("001-a");
+        }
+        let root = register(&bench, &dir).expect("registers").root.id.clone();
+        capture(&bench, &bench.view(NAME)).expect("captures");
+        bench.events(NAME);
+        bench.runtime.block_on(bench.handle().unregister(root)).expect("is removed");
+        let log = dossier(&bench).join("events.jsonl");
+        let known = fs::read_to_string(&log).expect("reads");
+        if restarts {
+            // One that is gone indeed, among files that say nothing of it.
+            bench.stop();
+            fs::remove_dir_all(bench.project().join("kitty-specs/001-a")).expect("removed");
+            fs::create_dir(bench.project().join(".kittify/dossiers/empty")).expect("made");
+            bench.start();
+            let is_told = |event: &Value| event["payload"]["artifact_count"] == 0;
+            wait_until("it is told", || bench.log("001-a").last().is_some_and(is_told));
+        } else {
+            register(&bench, &bench.project()).expect("registers");
+        }
+        bench.fresh_all();
+        assert!(at(&bench, &dir).is_none());
+        bench.stop();
+        let found = fs::read_to_string(&log).expect("reads");
+        assert!(found == known, "restarts: {restarts}: something is written");
+    }
+}
+
+#[test]
 fn two_features_of_one_name_in_a_project_never_have_one_log() {
     let bench = Bench::new();
     let dir = draft(&bench);

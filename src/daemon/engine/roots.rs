@@ -11,8 +11,8 @@ use crate::daemon::job::Whereabouts;
 use crate::daemon::view::WatchState;
 use crate::dossier::RelPath;
 use crate::project::root as project_root;
-use crate::store::{DossierDir, RootKind};
-use crate::survey::now as timestamp;
+use crate::store::{DossierDir, RootKind, project_id, with_causes};
+use crate::survey::{newest_path, now as timestamp};
 use crate::watch::{RootIdentity, SlowTarget, WatchError};
 
 impl Engine {
@@ -146,10 +146,11 @@ impl Engine {
             let dir = specs.join(name);
             // What is no directory, a file in the place of one, is no feature either.
             let is_there = dir.symlink_metadata().is_ok_and(|found| found.is_dir());
-            // A feature that was registered by itself has its log among those of the project.
-            let is_elsewhere =
-                Whereabouts::new(&dir, &root).is_some_and(|at| self.seat_holder(&at).is_some());
-            if is_there || is_elsewhere || self.by_dir.contains_key(&dir) {
+            let Some(at) = Whereabouts::new(&dir, &root) else { continue };
+            // A feature that was registered by itself has its log among those of the project,
+            // and leaves it there when it is removed.
+            let is_elsewhere = self.seat_holder(&at).is_some();
+            if is_there || is_elsewhere || self.by_dir.contains_key(&dir) || !self.has_log(&at) {
                 continue;
             }
             self.adopt(index, &dir, now);
@@ -159,6 +160,20 @@ impl Engine {
                 feature.empty();
             }
         }
+    }
+
+    /// Is the log in the dossier directory of this feature, which is gone, that of this one?
+    /// Where its end does not tell, nobody is said to be gone.
+    fn has_log(&self, at: &Whereabouts) -> bool {
+        let (root, home) = (&at.project_root, &self.parts.environment.home);
+        let place = DossierDir::existing(root, &at.name, &project_id(root), home);
+        let newest = place.map_or(Ok(None), |place| newest_path(&place));
+        let newest = newest.unwrap_or_else(|error| {
+            let error = with_causes(&error);
+            tracing::warn!(feature = at.prefix, %error, "it is not known whose log this is");
+            None
+        });
+        newest.is_some_and(|path| Path::new(&path).starts_with(&at.prefix))
     }
 
     /// Begins to keep a feature, unless it is kept already.

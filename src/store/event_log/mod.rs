@@ -7,6 +7,7 @@
 //! before the next append. One writer at a time: `writer.lock` beside the log is held as
 //! long as it is open, also against a daemon of another home directory.
 
+mod backwards;
 mod checks;
 mod reader;
 pub(super) mod repair;
@@ -27,6 +28,7 @@ use super::pace::Pace;
 use crate::platform::dir::file_facts;
 use crate::platform::{Dir, Open};
 
+pub use self::backwards::ask_newest;
 pub use self::reader::{LineBody, LogLine, LogReader};
 pub use self::segment::Segment;
 
