@@ -73,7 +73,7 @@ pub(super) struct Feature {
     pub leaving: bool,
     /// It stayed away too long and its rows are gone.
     pub emptied: bool,
-    /// It was leaving, and its removal is recorded.
+    /// It was leaving, and its removal was found; it may still wait for the log.
     pub has_left: bool,
     pub registered_mission: Option<String>,
     pub explicit_step: Option<String>,
@@ -203,7 +203,18 @@ impl Feature {
     pub(super) fn revive(&mut self) {
         self.due.empty = false;
         self.leaving = false;
+        self.has_left = false;
         self.due.full = true;
+    }
+
+    /// Is nothing written of it at the moment?
+    pub(super) fn is_failing(&self) -> bool {
+        self.view.as_ref().is_some_and(|view| view.store.failing.is_some())
+    }
+
+    /// Is it shown? One that has left is only as long as its removal cannot be written.
+    pub(super) fn is_listed(&self) -> bool {
+        !self.has_left || self.is_failing()
     }
 
     /// Whatever happened up to now has to be looked at, without waiting for it to settle.

@@ -3,6 +3,8 @@
 use std::fs;
 
 use dossierd::daemon::command::CommandError;
+use dossierd::daemon::view::WatchState;
+use dossierd::dossier::completeness::CompletenessStatus;
 use serde_json::Value;
 
 use crate::events::{SLUG, bench, since, told};
@@ -78,6 +80,66 @@ fn a_log_that_cannot_be_written_is_shown_and_tried_again() {
     assert!(told.iter().any(|line| line == "snapshot full []"), "{told:?}");
     let answer = bench.runtime.block_on(bench.handle().rescan(id, true));
     assert!(answer.is_ok(), "{answer:?}");
+}
+
+#[test]
+fn a_removal_that_cannot_be_written_is_shown_and_tried_again() {
+    for how in ["it is written", "it is removed", "it is stopped"] {
+        let mut bench = bench();
+        let known = bench.events(SLUG).len();
+        let log = bench.project().join(".kittify/dossiers/001-a/events.jsonl");
+        let other = bench.path().join("kept.jsonl");
+        fs::hard_link(&log, &other).expect("linked");
+        let text = fs::read(&other).expect("reads");
+        remove_while_written(&bench.project().join("kitty-specs/001-a"));
+        let shown = |bench: &Bench| bench.handle().view().select(Some(SLUG)).ok();
+        wait_until("it is shown as gone", || {
+            shown(&bench).is_some_and(|view| {
+                let is_gone = matches!(view.watch, WatchState::Detached { .. });
+                is_gone && view.store.failing.is_some()
+            })
+        });
+        let view = shown(&bench).expect("is shown");
+        assert_ne!(view.dossier.completeness_status, CompletenessStatus::Complete, "{how}");
+        let last = |bench: &Bench| bench.log(SLUG).last().cloned().unwrap_or_default();
+        match how {
+            "it is removed" => {
+                let root = bench.handle().view().roots[0].id.clone();
+                bench.runtime.block_on(bench.handle().unregister(root)).expect("is removed");
+                assert!(shown(&bench).is_none(), "{how}");
+            }
+            "it is stopped" => bench.stop(),
+            "it comes again" => {
+                bench.write("001-a/spec.md", "# Again\n");
+                wait_until("it is there", || {
+                    shown(&bench).is_some_and(|view| view.watch == WatchState::Live)
+                });
+            }
+            _ => {}
+        }
+        assert_eq!(fs::read(&other).expect("reads"), text, "{how}: it is not written to");
+        fs::remove_file(&other).expect("removed");
+        match how {
+            "it is removed" => {
+                bench.register(&bench.project());
+            }
+            "it is stopped" => bench.start(),
+            "it comes again" => {
+                wait_until("it is written", || {
+                    shown(&bench).expect("is there").store.failing.is_none()
+                });
+                assert!(bench.events(SLUG).len() > known, "{how}");
+                continue;
+            }
+            _ => {}
+        }
+        wait_until("it is written", || last(&bench)["payload"]["artifact_count"] == 0);
+        let log = bench.log(SLUG);
+        let mut notes = log.iter().map(|event| &event["payload"]["context_diagnostics"]);
+        let is_told = |notes: &Value| notes["removed_paths"].to_string().contains("spec.md");
+        assert!(notes.any(is_told), "{how}");
+        wait_until("it is not listed any more", || shown(&bench).is_none());
+    }
 }
 
 #[test]

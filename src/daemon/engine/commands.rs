@@ -208,7 +208,7 @@ impl Engine {
         else {
             return;
         };
-        let own = self.features.values().filter(|f| f.root_id == id);
+        let own = self.features.values().filter(|f| f.root_id == id && f.is_listed());
         let features: Vec<Arc<FeatureView>> = own.filter_map(|f| f.view.clone()).collect();
         let root = self.roots.iter().find(|r| r.registered.id == id);
         let result = root.map(|root| Registered {

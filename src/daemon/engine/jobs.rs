@@ -120,9 +120,7 @@ impl Engine {
         if let Some(order) = snapshot {
             let _ = self.parts.journal.send(order);
         }
-        if self.features.get(id).is_some_and(|f| f.has_left) {
-            self.drop_feature(id);
-        }
+        self.let_go(id);
     }
 
     /// Puts what was found into the view; the order to write it down as the latest snapshot, if
@@ -166,7 +164,8 @@ impl Engine {
 
     /// Tells those who waited that it has happened.
     fn complete(&mut self, id: &str, waiting: Vec<Waiting>) {
-        let view = self.features.get(id).and_then(|f| f.view.clone());
+        let feature = self.features.get(id).filter(|feature| !feature.has_left);
+        let view = feature.and_then(|feature| feature.view.clone());
         for one in waiting {
             match one {
                 Waiting::View { reply, .. } => {
@@ -265,9 +264,12 @@ impl Engine {
     /// The journal reports.
     pub(super) fn journal_says(&mut self, report: Report) {
         match report {
-            Report::Recovered { feature } => self.set_failing(&feature, None),
-            Report::Durable { feature, tickets, opening } => {
-                if let Some(feature) = self.features.get_mut(&feature) {
+            Report::Recovered { feature } => {
+                self.set_failing(&feature, None);
+                self.let_go(&feature);
+            }
+            Report::Durable { feature: id, tickets, opening } => {
+                if let Some(feature) = self.features.get_mut(&id) {
                     feature.opens_with(opening, Instant::now());
                 }
                 for ticket in tickets {
@@ -275,6 +277,7 @@ impl Engine {
                         self.complete(&id, waiting);
                     }
                 }
+                self.let_go(&id);
             }
             Report::Failing { feature, tickets, message } => {
                 self.set_failing(&feature, Some(message.clone()));
@@ -289,6 +292,7 @@ impl Engine {
                     refuse(others, &CommandError::Failed(text.clone()));
                     self.complete(&id, registrations);
                 }
+                self.let_go(&feature);
             }
             Report::Closed { feature } => {
                 self.draining.remove(&feature);

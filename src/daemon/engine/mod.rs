@@ -8,6 +8,7 @@
 
 mod commands;
 mod jobs;
+mod leaving;
 mod marks;
 mod roots;
 mod seats;
@@ -286,7 +287,7 @@ impl Engine {
             return;
         }
         self.generation += 1;
-        let features = self.features.values();
+        let features = self.features.values().filter(|feature| feature.is_listed());
         let view = publish::view(&self.roots, features, self.health.clone(), self.generation);
         self.parts.views.store(Arc::new(view));
     }

@@ -114,9 +114,13 @@ impl Engine {
         let there: std::collections::HashSet<&Path> =
             listed.iter().map(|(_, dir)| dir.as_path()).collect();
         let mut returned = false;
+        let mut left = Vec::new();
         for feature in self.features.values_mut().filter(|f| f.root_id == id) {
             if there.contains(feature.at.dir.as_path()) {
-                if feature.leaving {
+                if feature.has_left {
+                    // What is there now begins anew, with what the log says by then.
+                    left.push(feature.at.id.clone());
+                } else if feature.leaving {
                     feature.revive();
                     returned = true;
                 }
@@ -126,6 +130,7 @@ impl Engine {
                 feature.empty();
             }
         }
+        left.iter().for_each(|id| self.drop_feature(id));
         for (_, dir) in &listed {
             self.adopt(index, dir, now);
         }
@@ -185,12 +190,14 @@ impl Engine {
         let Some(at) = Whereabouts::new(dir, &root.project_root) else { return };
         let at = self.seat(at);
         let id = at.id.clone();
+        let place = at.clone();
         let explicit_step = root.registered.steps.get(&at.slug).cloned();
         let mut feature = Feature::new(at, root.registered.id.clone(), self.next_safety(&id, now));
         feature.registered_mission.clone_from(&root.registered.mission_type);
         feature.explicit_step = explicit_step;
         self.by_dir.insert(dir.to_path_buf(), id.clone());
         self.features.insert(id, feature);
+        self.make_way_for(&place);
         self.publish = true;
     }
 
