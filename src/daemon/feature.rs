@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::due::{Due, Running, visits};
 use super::emission::Extent;
 use super::job::{FeatureWork, JobOrder, Whereabouts};
+use super::reopening::Reopening;
 use super::view::{FeatureView, WatchState};
 use super::waiting::Waiting;
 use crate::dossier::{RelPath, Timestamp};
@@ -20,40 +22,6 @@ const CACHE_DELAY: Duration = Duration::from_secs(30);
 /// How long after the first scan: it is the one that costs most to do again, and when it is
 /// done the daemon should soon be at rest.
 const FIRST_CACHE_DELAY: Duration = Duration::from_secs(1);
-
-/// What is to be done next.
-#[derive(Debug, Default)]
-struct Due {
-    full: bool,
-    /// Whatever is pending is due at once.
-    at_once: bool,
-    /// The project may say something else, or somebody wants to be sure that it does not.
-    context: bool,
-    /// The directory is gone for good.
-    empty: bool,
-    extent: Extent,
-    tasks: Vec<Task>,
-    waiting: Vec<Waiting>,
-}
-
-/// The job that runs.
-#[derive(Debug)]
-struct Running {
-    began: Instant,
-    waiting: Vec<Waiting>,
-    /// Its dossier is one of nothing, because the directory is gone for good.
-    empties: bool,
-    /// Directories without a watch that it looks at, and tries to watch.
-    visits: Vec<PathBuf>,
-    /// Since when a path that it looks at waited.
-    touched_since: Option<Instant>,
-}
-
-impl Running {
-    fn new(began: Instant) -> Self {
-        Self { began, waiting: Vec::new(), empties: false, visits: Vec::new(), touched_since: None }
-    }
-}
 
 /// One feature.
 pub(super) struct Feature {
@@ -78,6 +46,8 @@ pub(super) struct Feature {
     pub registered_mission: Option<String>,
     pub explicit_step: Option<String>,
     pub next_safety: Instant,
+    /// Of its log, if that could not be opened.
+    pub reopening: Reopening,
     settler: Settler<Option<RelPath>>,
     due: Due,
     running: Option<Running>,
@@ -87,6 +57,8 @@ pub(super) struct Feature {
     cache_due: Option<Instant>,
     /// What [`FeatureWork::opening`] has become while a job had it.
     opening: Option<u64>,
+    /// What the journal has said meanwhile of the log: why it cannot be written, if so.
+    reported: Option<Option<String>>,
     retry: Option<(Instant, Vec<RelPath>)>,
     /// Events were lost while this many jobs had been started: a later one has to look at
     /// everything.
@@ -116,6 +88,7 @@ impl Feature {
             registered_mission: None,
             explicit_step: None,
             next_safety,
+            reopening: Reopening::default(),
             settler: Settler::new(SettlePolicy::default()),
             due: Due { full: true, ..Due::default() },
             running: None,
@@ -124,6 +97,7 @@ impl Feature {
             loaded: false,
             cache_due: None,
             opening: None,
+            reported: None,
             retry: None,
             owed: None,
             safety_job: None,
@@ -305,6 +279,10 @@ impl Feature {
             return None;
         }
         let mut due = std::mem::take(&mut self.due);
+        let is_asked = !due.waiting.is_empty() && self.reopening.is_owed();
+        if let Some(work) = &mut self.work {
+            work.reopens = is_asked || self.reopening.may_be_tried(now);
+        }
         // Nothing is there to be looked at any more, whatever else is asked.
         due.empty |= self.leaving;
         let (request, visits) = if due.full || !self.loaded {
@@ -312,7 +290,7 @@ impl Feature {
         } else {
             let touched = touched.into_iter().map(|(path, deep)| Touched { path, deep });
             let touched: Vec<Touched> = touched.collect();
-            let visits = self.visits(&touched);
+            let visits = visits(&self.at.dir, self.unwatched.keys(), &touched);
             (ScanRequest::Touched(touched), visits)
         };
         let assignment = Assignment {
@@ -336,21 +314,6 @@ impl Feature {
         self.running = Some(running);
     }
 
-    /// Those of the directories without a watch that are looked at with these paths.
-    fn visits(&self, touched: &[Touched]) -> Vec<PathBuf> {
-        use std::os::unix::ffi::OsStrExt;
-        let is_visited = |dir: &&PathBuf| {
-            touched.iter().any(|touched| match &touched.path {
-                Some(path) => {
-                    let at = self.at.dir.join(std::ffi::OsStr::from_bytes(path.as_bytes()));
-                    **dir == at || (touched.deep && dir.starts_with(at))
-                }
-                None => touched.deep || **dir == self.at.dir,
-            })
-        };
-        self.unwatched.keys().filter(is_visited).cloned().collect()
-    }
-
     /// The journal says how many bytes the log's segment begins with, which the cache keeps.
     pub(super) fn opens_with(&mut self, opening: u64, now: Instant) {
         match &mut self.work {
@@ -360,6 +323,18 @@ impl Feature {
                 work.opening = opening;
                 work.cache_dirty = true;
                 self.cache_due.get_or_insert(now + FIRST_CACHE_DELAY);
+            }
+        }
+    }
+
+    /// The journal says whether the log can be written, and why not.
+    pub(super) fn fails_with(&mut self, failing: Option<String>) {
+        match &mut self.work {
+            None => self.reported = Some(failing),
+            Some(work) if work.store.failing == failing => {}
+            Some(work) => {
+                work.store.failing = failing;
+                work.store.failing_code = None;
             }
         }
     }
@@ -384,9 +359,14 @@ impl Feature {
         self.running.as_ref().map(|running| running.began)
     }
 
-    /// Takes the work back; gives who waited for this job. A feature that was leaving, and
+    /// Takes the work back, which this job has `loaded` or had; gives who waited for this job. A feature that was leaving, and
     /// whose removal this job has recorded, has left.
-    pub(super) fn end(&mut self, work: Box<FeatureWork>, now: Instant) -> Vec<Waiting> {
+    pub(super) fn end(
+        &mut self,
+        work: Box<FeatureWork>,
+        loaded: bool,
+        now: Instant,
+    ) -> Vec<Waiting> {
         let is_first = !std::mem::replace(&mut self.loaded, true);
         self.done = self.started;
         if work.cache_dirty && self.cache_due.is_none() {
@@ -396,6 +376,9 @@ impl Feature {
         self.work = Some(work);
         if let Some(opening) = self.opening.take() {
             self.opens_with(opening, now);
+        }
+        if let Some(failing) = self.reported.take().filter(|_| !loaded) {
+            self.fails_with(failing);
         }
         let Some(running) = self.running.take() else { return Vec::new() };
         self.has_left = running.empties && self.leaving;

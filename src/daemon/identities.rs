@@ -51,7 +51,7 @@ pub fn kept_identity(
 fn stand_in(error: &StoreError, root: &Path, node_id: &str) -> GeneratedIdentity {
     let message = format!(
         "it is not known who the project is, so nothing is logged, accepted or in sync: {}; \
-         or state project.uuid and project.slug in its {CONFIG}; then restart dossierd",
+         or state project.uuid and project.slug in its {CONFIG}",
         describe(error)
     );
     let fault = IdentityFault { message, passes: error.is_full() || error.is_shortage() };

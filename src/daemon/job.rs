@@ -16,14 +16,14 @@ use serde::{Deserialize, Serialize};
 
 use super::emission::{self, Emitted, Extent};
 use super::identities::ProjectLoader;
-use super::load::{Loaded, load, save_cache};
+use super::load::{Loaded, is_to_be_loaded_anew, load, save_cache};
 use super::root::path_id;
 use super::view::{ScanCost, StoreState};
 use crate::dossier::ledger::Ledger;
 use crate::dossier::path::shown;
 use crate::dossier::snapshot::Snapshot;
 use crate::dossier::{Digest, RelPath, Timestamp};
-use crate::index::{Limits, RootFault};
+use crate::index::{Limits, RootFault, ScanRequest};
 use crate::store::Home;
 use crate::survey::{
     Assignment, FeatureSurvey, Judged, LastKnown, Surroundings, Surveyed, TaskError, now,
@@ -77,6 +77,10 @@ pub(super) struct FeatureWork {
     /// What the log says, with what is on its way there.
     pub ledger: Ledger,
     pub store: StoreState,
+    /// Why its log could not be opened, if so.
+    pub no_log: Option<String>,
+    /// Is the next job to see whether it can be opened now?
+    pub reopens: bool,
     /// Bytes of the full scan that the active segment of the log begins with, as far as
     /// the journal has said.
     pub opening: u64,
@@ -202,7 +206,20 @@ impl Job {
             beat: work.is_none().then_some(&*environment.beat),
         };
         match (order, work) {
-            (JobOrder::Survey { assignment, extent }, work) => {
+            (JobOrder::Survey { mut assignment, extent }, work) => {
+                let (work, known) = match work {
+                    Some(mut work)
+                        if work.reopens
+                            && is_to_be_loaded_anew(&work, &whereabouts, &around, environment) =>
+                    {
+                        save_cache(&mut work, &whereabouts, environment);
+                        (None, work.no_log)
+                    }
+                    work => (work, None),
+                };
+                if work.is_none() {
+                    assignment.request = assignment.request.and(Some(ScanRequest::Full));
+                }
                 let (mut work, loaded) = match work {
                     Some(work) => (work, None),
                     None => {
@@ -213,6 +230,11 @@ impl Job {
                 if loaded.as_ref().is_some_and(|loaded| loaded.cancelled) {
                     // What the log says is not known, so nothing can be told from it.
                     return JobResult { id: whereabouts.id, work, loaded: None, survey: None };
+                }
+                if let Some(message) = work.no_log.as_ref().filter(|_| loaded.is_some())
+                    && known.as_ref() != Some(message)
+                {
+                    tracing::error!(feature = %whereabouts.id, %message, "the event log cannot be opened");
                 }
                 let survey = survey(&mut work, assignment, extent, &around);
                 if let (Ok(survey), true) = (&survey, loaded.is_some()) {

@@ -16,6 +16,7 @@ use super::view::{HARD_LINK, SAME_NAME, StoreState, UNKNOWN_IDENTITY};
 use crate::dossier::event::RawEvent;
 use crate::dossier::ledger::{BatchEnd, Checkpoint, Ledger};
 use crate::index::{FeatureIndex, IgnoreRules, IndexCache};
+use crate::project::identity::{IdentityFault, ProjectIdentity};
 use crate::store::{
     DossierDir, EventLog, FallbackReason, Pace, StoreError, atomic, document, project_id,
     with_causes,
@@ -51,10 +52,7 @@ impl Loaded {
                 last_clock: self.last_clock,
                 opening: self.opening,
             },
-            Err(message) => {
-                tracing::error!(feature, %message, "the event log cannot be opened");
-                Order::NoLog { feature, message }
-            }
+            Err(message) => Order::NoLog { feature, message },
         }
     }
 }
@@ -105,6 +103,7 @@ pub(super) fn load(
         Err(no_log) => (Err(no_log.message.clone()), Written::default(), Some(no_log)),
     };
     let cancelled = no_log.as_ref().is_some_and(|no_log| no_log.cancelled);
+    let reason = no_log.as_ref().map(|no_log| no_log.message.clone());
     let store = store_state(place.as_ref(), fallback, no_log, repaired_bytes);
     let Written { ledger, last_event_id, last_clock, opening } = written;
     let is_published =
@@ -114,8 +113,17 @@ pub(super) fn load(
     // An index that nothing was read into is not worth the one that is kept.
     let cache_dirty = !resumed && !cancelled;
     let has_snapshot_file = false;
-    let work =
-        FeatureWork { survey, ledger, store, opening, published, has_snapshot_file, cache_dirty };
+    let work = FeatureWork {
+        survey,
+        ledger,
+        store,
+        no_log: reason,
+        reopens: false,
+        opening,
+        published,
+        has_snapshot_file,
+        cache_dirty,
+    };
     (work, loaded)
 }
 
@@ -181,11 +189,39 @@ fn openable<'a>(
         return Err(no_log(barred.clone(), SAME_NAME));
     }
     let context = survey.look_at_project(around);
-    // While there is only too little room, the log waits for the identity as for anything else.
-    if let Some(fault) = context.identity.fault.as_ref().filter(|fault| !fault.passes) {
+    if let Some(fault) = lasting_fault(&context.identity) {
         return Err(no_log(fault.message.clone(), UNKNOWN_IDENTITY));
     }
     place.ok_or_else(|| no_log("the feature has no dossier directory".to_owned(), SAME_NAME))
+}
+
+/// Why nothing may be written under this identity. While there is only too little room, the log
+/// waits for the identity as for anything else.
+fn lasting_fault(identity: &ProjectIdentity) -> Option<&IdentityFault> {
+    identity.fault.as_ref().filter(|fault| !fault.passes)
+}
+
+/// Is a feature whose log could not be opened to be loaded again? It is when the reason is gone,
+/// or another has taken its place.
+pub(super) fn is_to_be_loaded_anew(
+    work: &FeatureWork,
+    whereabouts: &Whereabouts,
+    around: &Surroundings<'_>,
+    environment: &JobEnvironment,
+) -> bool {
+    let Some(reason) = work.no_log.as_ref().filter(|_| whereabouts.dossier_of.is_none()) else {
+        return false;
+    };
+    if lasting_fault(&(around.project)().identity).is_some() {
+        return false;
+    }
+    let Some(place) = place_of(whereabouts, environment).0 else { return false };
+    let pace = Pace { cancelled: Some(around.cancelled), beat: None };
+    match EventLog::open(place, environment.segment_bytes, &pace) {
+        Ok(_) => true,
+        Err(StoreError::Cancelled { .. }) => false,
+        Err(error) => describe(&error) != *reason,
+    }
 }
 
 /// What a log says.

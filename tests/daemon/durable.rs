@@ -84,14 +84,16 @@ fn a_log_that_cannot_be_written_is_shown_and_tried_again() {
 
 #[test]
 fn a_removal_that_cannot_be_written_is_shown_and_tried_again() {
-    for how in ["it is written", "it is removed", "it is stopped"] {
+    for how in ["it is written", "it is removed", "it is stopped", "it comes again"] {
         let mut bench = bench();
         let known = bench.events(SLUG).len();
         let log = bench.project().join(".kittify/dossiers/001-a/events.jsonl");
         let other = bench.path().join("kept.jsonl");
         fs::hard_link(&log, &other).expect("linked");
         let text = fs::read(&other).expect("reads");
-        remove_while_written(&bench.project().join("kitty-specs/001-a"));
+        // At once: what is left halfway may be another stream, and begin another log file.
+        let specs = bench.project().join("kitty-specs");
+        fs::rename(specs.join(SLUG), bench.path().join("away")).expect("moved");
         let shown = |bench: &Bench| bench.handle().view().select(Some(SLUG)).ok();
         wait_until("it is shown as gone", || {
             shown(&bench).is_some_and(|view| {
@@ -110,6 +112,7 @@ fn a_removal_that_cannot_be_written_is_shown_and_tried_again() {
             }
             "it is stopped" => bench.stop(),
             "it comes again" => {
+                fs::rename(bench.path().join("away"), specs.join(SLUG)).expect("moved back");
                 bench.write("001-a/spec.md", "# Again\n");
                 wait_until("it is there", || {
                     shown(&bench).is_some_and(|view| view.watch == WatchState::Live)
@@ -137,7 +140,7 @@ fn a_removal_that_cannot_be_written_is_shown_and_tried_again() {
         let log = bench.log(SLUG);
         let mut notes = log.iter().map(|event| &event["payload"]["context_diagnostics"]);
         let is_told = |notes: &Value| notes["removed_paths"].to_string().contains("spec.md");
-        assert!(notes.any(is_told), "{how}");
+        assert!(notes.any(is_told), "{how}: {:?}", told(&log));
         wait_until("it is not listed any more", || shown(&bench).is_none());
     }
 }

@@ -14,4 +14,5 @@ mod places;
 mod registry;
 mod roots;
 mod survey;
+mod unopened;
 mod vigil;

@@ -213,61 +213,6 @@ fn a_log_that_gets_a_second_name_meanwhile_is_not_written_to_until_it_has_one() 
 }
 
 #[test]
-fn under_an_identity_that_cannot_be_read_nothing_is_written_or_in_sync() {
-    for (expected, from, to) in [
-        ("schema_version 9", "\"schema_version\": 1", "\"schema_version\": 9"),
-        ("not a valid project identity", "{", ""),
-    ] {
-        let mut bench = Bench::new();
-        bench.planned_feature(NAME);
-        bench.register(&bench.project());
-        capture(&bench, &bench.view(NAME)).expect("captures");
-        let before = bench.events(NAME);
-        bench.stop();
-        let dir = bench.home().identity_dir();
-        let file = fs::read_dir(dir).expect("lists").next().expect("has one").expect("lists");
-        let text = fs::read_to_string(file.path()).expect("reads");
-        let spoilt = text.replacen(from, to, 1);
-        assert_ne!(spoilt, text);
-        fs::write(file.path(), &spoilt).expect("written");
-        let place = dossier(&bench);
-        let files = || {
-            let entries = fs::read_dir(&place).expect("lists");
-            let mut files: Vec<_> = entries
-                .map(|entry| entry.expect("lists").path())
-                .filter(|path| path.is_file() && !path.ends_with("writer.lock"))
-                .map(|path| (path.clone(), fs::read(path).expect("reads")))
-                .collect();
-            files.sort();
-            files
-        };
-        let found = files();
-        bench.start();
-        bench.write("xyz/spec.md", "# Later\n");
-        let view = bench.fresh(NAME);
-        let failing = view.store.failing.clone().unwrap_or_default();
-        assert!(failing.contains(expected) && failing.contains("project.uuid"), "{failing}");
-        assert_eq!(view.store.failing_code, Some("identity"));
-        assert_eq!(view.drift.parity_status, ParityStatus::Error);
-        let said = view.drift.message.clone().unwrap_or_default();
-        assert!(said.contains(expected), "{said}");
-        assert!(matches!(capture(&bench, &view), Err(CommandError::Conflict(_))));
-        bench.stop();
-        assert_eq!(files(), found, "{expected}: nothing of it is touched");
-        assert_eq!(fs::read_to_string(file.path()).expect("reads"), spoilt);
-        // With the identity back, everything goes on where it was.
-        fs::write(file.path(), &text).expect("written");
-        bench.start();
-        assert_eq!(bench.fresh(NAME).drift.parity_status, ParityStatus::Drifted);
-        let after = bench.events(NAME);
-        assert!(after.len() > before.len(), "{expected}");
-        let uuid = |events: &[Value]| events.last().map(|event| event["project_uuid"].clone());
-        assert!(uuid(&before).is_some_and(|uuid| uuid.is_string()));
-        assert_eq!(uuid(&after), uuid(&before));
-    }
-}
-
-#[test]
 fn a_planted_log_does_not_hold_up_a_stop() {
     let mut bench = Bench::new();
     bench.planned_feature(NAME);

@@ -63,16 +63,16 @@ pub(super) fn logs(overviews: &[Overview]) -> Vec<Check> {
         if let Some(failing) = &store.failing {
             let hint = match store.failing_code.as_deref() {
                 Some("later-version") => {
-                    "run the newer dossierd; or move the log away, then restart the daemon"
+                    "run the newer dossierd; or move the log away, and it goes on by itself"
                 }
                 Some("same-name") => {
                     "rename one of the two directories, or remove one of the two: dossierd remove"
                 }
                 Some("hard-link") => {
-                    "put a copy in the place of the file, as it says; then restart the daemon"
+                    "put a copy in the place of the file, as it says; it goes on by itself then"
                 }
                 Some("identity") => {
-                    "run the newer dossierd, or do what it says; then restart the daemon"
+                    "run the newer dossierd, or do what it says; it goes on by itself then"
                 }
                 _ => {
                     "give room or access; it is tried again by itself, and nothing is lost until then"

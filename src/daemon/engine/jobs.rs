@@ -73,7 +73,14 @@ impl Engine {
             return;
         }
         let Some(feature) = self.features.get_mut(&id) else { return };
-        let waiting = feature.end(work, now);
+        let waiting = feature.end(work, loaded.is_some(), now);
+        match &loaded {
+            None => feature.reopening.goes_on(now),
+            Some(loaded) if loaded.log.is_err() && feature.at.dossier_of.is_none() => {
+                feature.reopening.failed(now);
+            }
+            Some(_) => feature.reopening.is_over(),
+        }
         if let Some(loaded) = loaded {
             let _ = self.parts.journal.send(loaded.order(&id));
         }
@@ -314,12 +321,7 @@ impl Engine {
     /// Shows whether a feature's log can be written.
     fn set_failing(&mut self, id: &str, failing: Option<String>) {
         let Some(feature) = self.features.get_mut(id) else { return };
-        if let Some(work) = feature.work.as_mut() {
-            if work.store.failing != failing {
-                work.store.failing_code = None;
-            }
-            work.store.failing.clone_from(&failing);
-        }
+        feature.fails_with(failing.clone());
         let Some(view) = &feature.view else { return };
         if view.store.failing != failing {
             let mut other = publish::with_watch(view, view.watch.clone());

@@ -257,6 +257,8 @@ impl Engine {
         }
         self.end_graces(now);
         self.poll_unwatched(now);
+        let unopened = self.features.values_mut().filter(|f| f.reopening.is_due(now));
+        unopened.for_each(Feature::touch_context);
         self.tell_behind(now);
         self.relieve_workers(now);
     }

@@ -142,9 +142,14 @@ impl Journal {
                 if let Some(end) = log.end() {
                     self.feed.opened(&feature, end);
                 }
-                let line = self.lines.entry(feature).or_default();
+                let line = self.lines.entry(feature.clone()).or_default();
                 line.log = Some(log);
                 line.opening = opening;
+                if line.no_log.take().is_some() {
+                    // What came before was found without the log, and is found again with it.
+                    line.waiting.clear();
+                    (self.report)(Report::Recovered { feature });
+                }
             }
             Order::NoLog { feature, message } => {
                 self.lines.entry(feature).or_default().no_log = Some(message);
