@@ -1,7 +1,9 @@
 //! Identities of projects that state none: made once, kept in the daemon's state. And the
 //! loader of everything that projects say of themselves.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::journal::describe;
 use super::last_good::LastGoodMissions;
@@ -9,7 +11,7 @@ use crate::dossier::Digest;
 use crate::platform::user;
 use crate::project::ProjectContext;
 use crate::project::identity::{CONFIG, GeneratedIdentity, IdentityFault, default_node_id};
-use crate::store::{Home, IdentityFile, StoreError};
+use crate::store::{Home, IdentityFile, ProjectIdentity, StoreError};
 
 /// Loads what the project at a root says of itself.
 pub type ProjectLoader = Box<dyn Fn(&Path) -> ProjectContext + Send + Sync>;
@@ -18,18 +20,37 @@ pub type ProjectLoader = Box<dyn Fn(&Path) -> ProjectContext + Send + Sync>;
 /// its last good missions where they are broken.
 pub fn project_loader(home: &Home) -> ProjectLoader {
     let node_id = default_node_id(&user::host_name(), &user::user_name());
-    let identities = IdentityFile::new(home.identity_dir());
+    let identities =
+        Identities { file: IdentityFile::new(home.identity_dir()), known: Mutex::default() };
     let missions = LastGoodMissions::keeping(home);
     Box::new(move |root: &Path| {
-        let generate = || generated_identity(&identities, root, &node_id);
+        let generate = || identities.generated(root, &node_id);
         ProjectContext::load(root, missions.load(root), &node_id, generate)
     })
 }
 
-fn generated_identity(identities: &IdentityFile, root: &Path, node_id: &str) -> GeneratedIdentity {
-    match identities.load_or_create(root, &slug_of(root), node_id) {
-        Ok(kept) => generated(kept),
-        Err(error) => stand_in(&error, root, node_id),
+/// Identities, and what their files said last: all features of a project have the same one, also
+/// when its file is lost between two of them.
+struct Identities {
+    file: IdentityFile,
+    known: Mutex<HashMap<PathBuf, ProjectIdentity>>,
+}
+
+impl Identities {
+    fn generated(&self, root: &Path, node_id: &str) -> GeneratedIdentity {
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let lost = known().get(root).cloned();
+        let kept = match lost {
+            Some(lost) => self.file.load_or_keep(root, || lost),
+            None => self.file.load_or_create(root, &slug_of(root), node_id),
+        };
+        match kept {
+            Ok(kept) => {
+                known().insert(root.to_path_buf(), kept.clone());
+                generated(kept)
+            }
+            Err(error) => stand_in(&error, root, node_id),
+        }
     }
 }
 
@@ -58,7 +79,7 @@ fn stand_in(error: &StoreError, root: &Path, node_id: &str) -> GeneratedIdentity
     GeneratedIdentity { fault: Some(fault), ..identity_of_path(root, node_id) }
 }
 
-fn generated(kept: crate::store::ProjectIdentity) -> GeneratedIdentity {
+fn generated(kept: ProjectIdentity) -> GeneratedIdentity {
     GeneratedIdentity {
         project_uuid: kept.project_uuid.to_string(),
         project_slug: kept.project_slug,

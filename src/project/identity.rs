@@ -59,6 +59,8 @@ pub struct ProjectIdentity {
     pub build_id: String,
     /// Where the UUID came from.
     pub origin: IdentityOrigin,
+    /// Where the short name came from.
+    pub slug_origin: IdentityOrigin,
     /// Why this is not known to be the project's identity: nothing may be written under it, nor
     /// compared with what was accepted under another.
     pub fault: Option<IdentityFault>,
@@ -108,19 +110,28 @@ impl ProjectIdentity {
         let build_id = checked(build, "build_id", name, is_name);
         let build_id = build_id.unwrap_or_else(|| default_build_id(canonical_root, &node_id));
         let slug = slug.map(|(_, slug)| slug);
-        let (project_uuid, project_slug, origin, fault) = match (uuid, slug) {
-            (Some(uuid), Some(slug)) => (uuid, slug, IdentityOrigin::Config, None),
+        let origin_of = |value: &Option<String>| match value {
+            Some(_) => IdentityOrigin::Config,
+            None => IdentityOrigin::Generated,
+        };
+        let (origin, slug_origin) = (origin_of(&uuid), origin_of(&slug));
+        let (project_uuid, project_slug, fault) = match (uuid, slug) {
+            (Some(uuid), Some(slug)) => (uuid, slug, None),
             (uuid, slug) => {
                 let generated = generate();
-                let origin = match uuid {
-                    Some(_) => IdentityOrigin::Config,
-                    None => IdentityOrigin::Generated,
-                };
                 let slug = slug.unwrap_or(generated.project_slug);
-                (uuid.unwrap_or(generated.project_uuid), slug, origin, generated.fault)
+                (uuid.unwrap_or(generated.project_uuid), slug, generated.fault)
             }
         };
-        ProjectIdentity { project_uuid, project_slug, node_id, build_id, origin, fault }
+        ProjectIdentity {
+            project_uuid,
+            project_slug,
+            node_id,
+            build_id,
+            origin,
+            slug_origin,
+            fault,
+        }
     }
 
     /// Stays what it was known to be, if it cannot be read any more: one that was generated
@@ -131,7 +142,11 @@ impl ProjectIdentity {
                 || self.project_uuid == known.project_uuid);
         if self.fault.is_some() && known.fault.is_none() && is_same {
             self.project_uuid.clone_from(&known.project_uuid);
-            self.project_slug.clone_from(&known.project_slug);
+            // What the configuration says of the name can be read, and was perhaps changed.
+            let generated = IdentityOrigin::Generated;
+            if self.slug_origin == generated && known.slug_origin == generated {
+                self.project_slug.clone_from(&known.project_slug);
+            }
             self.fault = None;
         }
     }
@@ -311,7 +326,22 @@ mod tests {
         };
         check(&known, true);
         check(&ProjectIdentity { fault: Some(fault), ..known.clone() }, false);
-        check(&ProjectIdentity { origin: IdentityOrigin::Config, ..known }, false);
+        check(&ProjectIdentity { origin: IdentityOrigin::Config, ..known.clone() }, false);
+        // A name that is configured does not come back when it was changed or taken away.
+        let old = ProjectIdentity {
+            project_slug: "old".to_owned(),
+            slug_origin: IdentityOrigin::Config,
+            ..known.clone()
+        };
+        for (slug, slug_origin) in
+            [("new", IdentityOrigin::Config), ("made-up", IdentityOrigin::Generated)]
+        {
+            let project_slug = slug.to_owned();
+            let mut found = ProjectIdentity { project_slug, slug_origin, ..lost.clone() };
+            found.stay(&old);
+            assert_eq!((found.project_slug.as_str(), &found.fault), (slug, &None));
+            assert_eq!(found.project_uuid, known.project_uuid);
+        }
     }
 
     #[test]

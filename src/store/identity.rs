@@ -69,15 +69,26 @@ impl IdentityFile {
         project_slug: &str,
         node_id: &str,
     ) -> Result<ProjectIdentity, StoreError> {
+        self.load_or_keep(project, || ProjectIdentity {
+            project_uuid: Uuid::new_v4(),
+            project_slug: project_slug.to_owned(),
+            node_id: node_id.to_owned(),
+        })
+    }
+
+    /// The identity kept for the project, else this one, which is on disk when this returns: a
+    /// file that was lost is made again by those who know what it said. A damaged file is an
+    /// error and stays.
+    pub fn load_or_keep(
+        &self,
+        project: &Path,
+        identity: impl FnOnce() -> ProjectIdentity,
+    ) -> Result<ProjectIdentity, StoreError> {
         let dir = Dir::open(&self.dir).at("open the directory", &self.dir)?;
         if let Some(known) = Self::load_in(&dir, project)? {
             return Ok(known);
         }
-        let identity = ProjectIdentity {
-            project_uuid: Uuid::new_v4(),
-            project_slug: project_slug.to_owned(),
-            node_id: node_id.to_owned(),
-        };
+        let identity = identity();
         let name = file_name(project);
         let path = self.dir.join(&name);
         let file = File {
@@ -101,7 +112,8 @@ impl IdentityFile {
         let Some(bytes) = document::read_in(dir, &name, LIMIT)? else { return Ok(None) };
         let file: File = document::parse(&bytes, &path, "project identity", VERSION)?;
         if file.project_path.0 != project {
-            let problem = format!("it is that of {}", file.project_path.0.display());
+            // Messages go further than paths may, so this one does not say whose it is.
+            let problem = "its project_path is that of another project".to_owned();
             return Err(StoreError::Invalid { path, kind: "project identity", problem });
         }
         Ok(Some(ProjectIdentity {
@@ -139,6 +151,19 @@ mod tests {
     }
 
     #[test]
+    fn a_lost_file_is_made_again_by_those_who_know_it() {
+        let tmp = tempfile::tempdir().unwrap();
+        let store = IdentityFile::new(tmp.path().to_path_buf());
+        let project = Path::new("/p/one");
+        let known = store.load_or_create(project, "one", "abc").unwrap();
+        std::fs::remove_file(tmp.path().join(file_name(project))).unwrap();
+        assert_eq!(store.load_or_keep(project, || known.clone()).unwrap(), known);
+        assert_eq!(store.load(project).unwrap(), Some(known.clone()));
+        let other = ProjectIdentity { project_uuid: Uuid::new_v4(), ..known.clone() };
+        assert_eq!(store.load_or_keep(project, || other).unwrap(), known, "the file counts");
+    }
+
+    #[test]
     fn a_damaged_file_is_an_error_and_stays() {
         let tmp = tempfile::tempdir().unwrap();
         let store = IdentityFile::new(tmp.path().to_path_buf());
@@ -161,6 +186,7 @@ mod tests {
         let (from, to) = (file_name(Path::new("/p/one")), file_name(Path::new("/p/two")));
         std::fs::rename(tmp.path().join(from), tmp.path().join(to)).unwrap();
         let error = store.load(Path::new("/p/two")).unwrap_err();
-        assert!(error.to_string().contains("/p/one"), "{error}");
+        assert!(error.to_string().contains("another project"), "{error}");
+        assert!(!error.to_string().contains("/p/one"), "{error}");
     }
 }

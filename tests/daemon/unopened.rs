@@ -10,7 +10,7 @@ use dossierd::dossier::capture::CaptureRequest;
 use dossierd::dossier::drift::ParityStatus;
 use serde_json::Value;
 
-use crate::kit::{Bench, INDEXED, wait_until};
+use crate::kit::{Bench, INDEXED, wait_until, write};
 
 const NAME: &str = "xyz";
 
@@ -124,5 +124,41 @@ fn under_an_identity_that_cannot_be_read_nothing_is_written_or_in_sync() {
         let uuid = |events: &[Value]| events.last().map(|event| event["project_uuid"].clone());
         assert!(uuid(&before).is_some_and(|uuid| uuid.is_string()));
         assert_eq!(uuid(&after), uuid(&before));
+    }
+}
+
+/// The one identity that is kept, and where.
+fn identity(bench: &Bench) -> (PathBuf, String) {
+    let mut files = fs::read_dir(bench.home().identity_dir()).expect("lists");
+    let path = files.next().expect("has one").expect("lists").path();
+    assert!(files.next().is_none(), "there is one project");
+    let text = fs::read_to_string(&path).expect("reads");
+    let kept: Value = serde_json::from_str(&text).expect("is JSON");
+    (path, kept["project_uuid"].as_str().expect("text").to_owned())
+}
+
+#[test]
+fn a_project_has_one_identity_at_a_time_whatever_happens_to_its_file() {
+    let bench = Bench::new();
+    bench.planned_feature(NAME);
+    bench.planned_feature("001-a");
+    bench.register(&bench.project());
+    let (file, first) = identity(&bench);
+    fs::remove_file(&file).expect("removed");
+    bench.write("xyz/spec.md", "# Later\n");
+    for slug in [NAME, "001-a"] {
+        let events = bench.events(slug);
+        assert!(events.iter().all(|event| event["project_uuid"] == first), "{slug}");
+        assert_eq!(bench.view(slug).project.uuid, first, "{slug}");
+    }
+    assert_eq!(identity(&bench), (file.clone(), first.clone()), "it is kept again");
+    // Another one that somebody puts in its place is that of all features, not of one.
+    let other = "11111111-2222-4333-8444-555555555555";
+    let text = fs::read_to_string(&file).expect("reads").replace(&first, other);
+    write(&file, text);
+    bench.write("xyz/spec.md", "# Later still\n");
+    for slug in [NAME, "001-a"] {
+        wait_until(slug, || bench.view(slug).project.uuid == other);
+        bench.events(slug);
     }
 }

@@ -139,9 +139,12 @@ impl Engine {
             return None;
         }
         let view = Arc::new(publish::feature_view(feature, survey.cost, survey.ended_at)?);
-        feature.view = Some(Arc::clone(&view));
+        let former = feature.view.replace(Arc::clone(&view));
         self.publish = true;
-        let work = feature.work.as_ref()?;
+        if former.is_none_or(|former| former.project.uuid != view.project.uuid) {
+            self.tell_siblings(&view);
+        }
+        let work = self.features.get(id)?.work.as_ref()?;
         // A start at which the log lacks nothing leaves the file as it was.
         let is_said = is_first && survey.emitted.is_none() && work.has_snapshot_file;
         if !survey.changed || is_said || work.survey.obstacle().is_some() {

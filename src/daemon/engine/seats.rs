@@ -9,6 +9,7 @@ use crate::daemon::feature::Feature;
 use crate::daemon::job::Whereabouts;
 use crate::daemon::root::Root;
 use crate::daemon::seats::{holder, taken};
+use crate::daemon::view::FeatureView;
 use crate::store::RootKind;
 
 impl Engine {
@@ -79,6 +80,18 @@ impl Engine {
             let index = self.roots.iter().position(|root| root.registered.id == root_id);
             index.into_iter().for_each(|index| self.visit_root(index, now));
         }
+    }
+
+    /// Has the other features of a project look who it is, once this one has found that it is
+    /// somebody else: a project has one identity at a time.
+    pub(super) fn tell_siblings(&mut self, view: &FeatureView) {
+        let is_other = |feature: &&mut Feature| {
+            let shown = feature.view.as_ref().map(|shown| &shown.project);
+            feature.at.project_root == view.project.root
+                && shown.is_some_and(|shown| shown.uuid != view.project.uuid)
+        };
+        let others = self.features.values_mut().filter(is_other);
+        others.for_each(Feature::touch_context);
     }
 
     /// Says of a feature that begins whether its dossier directory is another's.
