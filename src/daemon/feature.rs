@@ -273,7 +273,8 @@ impl Feature {
             let saves = self.cache_due.is_some_and(|at| at <= now) && self.work.is_some();
             if saves {
                 self.cache_due = None;
-                self.begin(Running::new(now));
+                // It finds nothing, so what was found before still holds.
+                self.begin(Running { empties: self.emptied, ..Running::new(now) });
                 return Some(JobOrder::SaveCache);
             }
             return None;
