@@ -35,8 +35,8 @@ impl Journal {
         written
     }
 
-    /// Events that cannot be kept are not kept waiting: the next start writes what its log
-    /// lacks.
+    /// Events that cannot be kept are not kept waiting: whoever opens the log finds again what
+    /// it lacks.
     fn refuse_without_log(&self, feature: &str, line: &mut Line) {
         if let Some(message) = &line.no_log {
             line.waiting.clear();
