@@ -41,8 +41,10 @@ pub(super) struct Feature {
     pub leaving: bool,
     /// It stayed away too long and its rows are gone.
     pub emptied: bool,
-    /// It was leaving, and its removal was found; it may still wait for the log.
-    pub has_left: bool,
+    /// It was leaving, and since when its removal is found, which may still wait for the log.
+    pub left_since: Option<Instant>,
+    /// That has taken long, so it is shown again, with the reason.
+    pub lingers: bool,
     pub registered_mission: Option<String>,
     pub explicit_step: Option<String>,
     pub next_safety: Instant,
@@ -84,7 +86,8 @@ impl Feature {
             detached: None,
             leaving: false,
             emptied: false,
-            has_left: false,
+            left_since: None,
+            lingers: false,
             registered_mission: None,
             explicit_step: None,
             next_safety,
@@ -177,7 +180,8 @@ impl Feature {
     pub(super) fn revive(&mut self) {
         self.due.empty = false;
         self.leaving = false;
-        self.has_left = false;
+        self.left_since = None;
+        self.lingers = false;
         self.due.full = true;
     }
 
@@ -186,9 +190,14 @@ impl Feature {
         self.view.as_ref().is_some_and(|view| view.store.failing.is_some())
     }
 
-    /// Is it shown? One that has left is only as long as its removal cannot be written.
+    /// Was it leaving, and is its removal found?
+    pub(super) fn has_left(&self) -> bool {
+        self.left_since.is_some()
+    }
+
+    /// Is it shown? One that has left only is where its removal cannot be written for long.
     pub(super) fn is_listed(&self) -> bool {
-        !self.has_left || self.is_failing()
+        !self.has_left() || self.lingers
     }
 
     /// Whatever happened up to now has to be looked at, without waiting for it to settle.
@@ -360,8 +369,8 @@ impl Feature {
         self.running.as_ref().map(|running| running.began)
     }
 
-    /// Takes the work back, which this job has `loaded` or had; gives who waited for this job. A feature that was leaving, and
-    /// whose removal this job has recorded, has left.
+    /// Takes the work back, which this job has `loaded` or had; gives who waited for this job. A
+    /// feature that was leaving, and whose removal this job has found, has left.
     pub(super) fn end(
         &mut self,
         work: Box<FeatureWork>,
@@ -382,7 +391,12 @@ impl Feature {
             self.fails_with(failing);
         }
         let Some(running) = self.running.take() else { return Vec::new() };
-        self.has_left = running.empties && self.leaving;
+        if !(running.empties && self.leaving) {
+            self.left_since = None;
+            self.lingers = false;
+        } else {
+            self.left_since.get_or_insert(now);
+        }
         self.emptied = running.empties;
         for dir in &running.visits {
             // Should it still have no watch, the result of the job says so.

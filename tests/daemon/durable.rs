@@ -1,8 +1,10 @@
 //! Logs and snapshot files that were spoiled, cannot be written, or were left by a crash.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use dossierd::daemon::Setup;
 use dossierd::daemon::command::CommandError;
 use dossierd::daemon::view::WatchState;
 use dossierd::dossier::completeness::CompletenessStatus;
@@ -83,14 +85,45 @@ fn a_log_that_cannot_be_written_is_shown_and_tried_again() {
     assert!(answer.is_ok(), "{answer:?}");
 }
 
+/// A feature in a daemon that tells of what waits after so long.
+fn with_patience(patience: Duration) -> Bench {
+    let mut bench = Bench::stopped();
+    bench.start_with(Setup { patience, ..Setup::default() });
+    bench.planned_feature(SLUG);
+    bench.register(&bench.project());
+    bench
+}
+
+/// Keeps the log from being written; gives its other name.
+fn link_log(bench: &Bench) -> PathBuf {
+    let other = bench.path().join("kept.jsonl");
+    let log = bench.project().join(".kittify/dossiers/001-a/events.jsonl");
+    fs::hard_link(log, &other).expect("linked");
+    other
+}
+
+#[test]
+fn a_removal_that_cannot_be_written_for_a_moment_is_one_all_the_same() {
+    let bench = with_patience(Duration::from_secs(3600));
+    let other = link_log(&bench);
+    fs::rename(bench.project().join("kitty-specs/001-a"), bench.path().join("away"))
+        .expect("moved");
+    bench.fresh_all();
+    wait_until("it is not listed any more", || bench.handle().view().features.is_empty());
+    fs::remove_file(&other).expect("removed");
+    wait_until("it is written", || {
+        let last = bench.log(SLUG).last().cloned().unwrap_or_default();
+        assert!(bench.handle().view().features.is_empty());
+        last["payload"]["artifact_count"] == 0
+    });
+}
+
 #[test]
 fn a_removal_that_cannot_be_written_is_shown_and_tried_again() {
     for how in ["it is written", "it is removed", "it is stopped", "it comes again"] {
-        let mut bench = bench();
+        let mut bench = with_patience(Duration::from_millis(1));
         let known = bench.events(SLUG).len();
-        let log = bench.project().join(".kittify/dossiers/001-a/events.jsonl");
-        let other = bench.path().join("kept.jsonl");
-        fs::hard_link(&log, &other).expect("linked");
+        let other = link_log(&bench);
         let text = fs::read(&other).expect("reads");
         // At once: what is left halfway may be another stream, and begin another log file.
         let specs = bench.project().join("kitty-specs");

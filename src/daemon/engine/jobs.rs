@@ -174,7 +174,7 @@ impl Engine {
 
     /// Tells those who waited that it has happened.
     fn complete(&mut self, id: &str, waiting: Vec<Waiting>) {
-        let feature = self.features.get(id).filter(|feature| !feature.has_left);
+        let feature = self.features.get(id).filter(|feature| !feature.has_left());
         let view = feature.and_then(|feature| feature.view.clone());
         for one in waiting {
             match one {

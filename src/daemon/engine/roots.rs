@@ -117,7 +117,7 @@ impl Engine {
         let mut left = Vec::new();
         for feature in self.features.values_mut().filter(|f| f.root_id == id) {
             if there.contains(feature.at.dir.as_path()) {
-                if feature.has_left {
+                if feature.has_left() {
                     // What is there now begins anew, with what the log says by then.
                     left.push(feature.at.id.clone());
                 } else if feature.leaving {
@@ -260,6 +260,7 @@ impl Engine {
         let unopened = self.features.values_mut().filter(|f| f.reopening.is_due(now));
         unopened.for_each(Feature::touch_context);
         self.tell_behind(now);
+        self.tell_lingering();
         self.relieve_workers(now);
     }
 
